@@ -1,0 +1,1 @@
+//! Opus: encode, decode, FEC, PLC and state copy.

@@ -1,0 +1,1 @@
+//! A Graph-compatible calling service with real meetings.

@@ -1,0 +1,1 @@
+//! Conversations, media sessions and routes: owns the media threads.

@@ -1,0 +1,1 @@
+//! Graph calling resources as Rust types, the permission matrix and the media blob.

@@ -1,0 +1,1 @@
+//! Synthetic participants: talkers, ears, lossy links, probes and signatures.

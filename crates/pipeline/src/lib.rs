@@ -1,0 +1,1 @@
+//! Everything a media thread does: jitter buffer, decode, mix, encode, fan-out.

@@ -1,0 +1,1 @@
+//! Packet rings, plan hand-over and the real-time runner.

@@ -1,0 +1,1 @@
+//! RTP, RTCP, RED and telephone-event: views, writers, units.

@@ -1,0 +1,1 @@
+//! Graph client, tokens, webhook listener and the call state machine.

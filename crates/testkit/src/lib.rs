@@ -1,0 +1,1 @@
+//! Virtual clock and allocation guard for tests.

@@ -1,0 +1,1 @@
+//! ICE, DTLS-SRTP and batched sockets between the network and packet rings.
