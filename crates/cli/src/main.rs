@@ -1,3 +1,6 @@
 //! The `antiphon` program.
 
+mod demo;
+mod report;
+
 fn main() {}

@@ -1,0 +1,5 @@
+//! `antiphon demo`: the main job on real speech, proven from recordings.
+
+pub(crate) mod matrix;
+pub(crate) mod model;
+pub(crate) mod script;
