@@ -57,9 +57,8 @@ impl<T: Send> Publisher<T> {
             return Err(value);
         }
         self.credit = false;
-        // Release pairs with the Acquire swap in `swap` (and in `retract` and `drop`): who takes the pointer
-        // sees the value as it was written before this line. With the credit held, `out` is null.
-        self.lanes.out.store(Box::into_raw(value), Ordering::Release);
+        // With the credit held, `out` is empty.
+        put(&self.lanes.out, value);
         Ok(())
     }
 
@@ -100,22 +99,30 @@ impl<T: Send> Subscriber<T> {
             return false;
         };
         let old = mem::replace(current, new);
-        // Release pairs with the Acquire swap in `reclaim`: the publisher sees the old value as we left it.
-        // `back` is null: the value just taken used the only credit, and the publisher gets it back only by
-        // emptying `back`.
-        self.lanes.back.store(Box::into_raw(old), Ordering::Release);
+        // `back` is empty: the value just taken used the only credit, and the publisher gets that again only
+        // by emptying `back`.
+        put(&self.lanes.back, old);
         true
     }
 }
 
+/// Fills a lane that the credit says is empty. Wait-free.
+fn put<T>(lane: &AtomicPtr<T>, value: Box<T>) {
+    // Release pairs with the Acquire in `take`: who takes the pointer sees the value as it was left here.
+    // A swap and not a store, so that the lane's history is one chain of read-modify-writes, which loom can
+    // follow exactly (it lets a plain store slip before a swap that cannot have seen it).
+    let before = lane.swap(Box::into_raw(value), Ordering::Release);
+    debug_assert!(before.is_null(), "a lane was filled twice");
+}
+
 /// Empties a lane. Wait-free.
 fn take<T>(lane: &AtomicPtr<T>) -> Option<Box<T>> {
-    // Acquire pairs with the Release stores in `publish` and `swap`.
+    // Acquire pairs with the Release in `put`.
     let value = lane.swap(ptr::null_mut(), Ordering::Acquire);
     if value.is_null() {
         return None;
     }
-    // SAFETY: a non-null pointer in a lane came from `Box::into_raw` (the two stores above are the only ones)
+    // SAFETY: a non-null pointer in a lane came from `Box::into_raw` in `put`, the only place that fills one,
     // and the swap gave it to us alone, since it put null in its place.
     Some(unsafe { Box::from_raw(value) })
 }
