@@ -1,6 +1,64 @@
-//! The `antiphon` program.
+//! The `antiphon` program: demo, emulator, permission matrix, probe.
+//!
+//! Owns the command line, logging and exit codes: 0 as asked, 1 not as planned or failed, 2 wrong usage, 130
+//! stopped by Ctrl-C. An error is one sentence that says what to do. `anyhow` lives only in this crate.
 
+mod args;
 mod demo;
+mod emulator;
+mod permissions;
+mod probe;
 mod report;
+mod tones;
+mod values;
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Arguments, Command};
+
+/// Ctrl-C, as shells report it.
+pub(crate) const INTERRUPTED: u8 = 130;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    start_logging(arguments.verbose, arguments.quiet);
+    let outcome = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(anyhow::Error::from)
+        .and_then(|runtime| runtime.block_on(run(arguments.command)));
+    match outcome {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            eprintln!("antiphon: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(command: Command) -> anyhow::Result<u8> {
+    match command {
+        Command::Demo(options) => demo::run(&options).await,
+        Command::Emulator(options) => emulator::run(options).await,
+        Command::Permissions(options) => permissions::run(&options),
+        Command::Probe(options) => probe::run(&options).await,
+    }
+}
+
+/// Logs go to standard error: warnings by default, more with `-v`, or exactly what `RUST_LOG` says.
+fn start_logging(verbose: u8, quiet: bool) {
+    use tracing_subscriber::EnvFilter;
+    let level = match (quiet, verbose) {
+        (true, _) => "error",
+        (false, 0) => "warn",
+        (false, 1) => "info",
+        (false, 2) => "debug",
+        (false, _) => "trace",
+    };
+    // The WebRTC stacks warn about every unknown extension of a peer; that is noise unless asked for.
+    let noisy = if verbose < 2 { ",rtc_dtls=error,rtc_ice=error,rtc=error,webrtc=error,rtc_mdns=off" } else { "" };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(format!("{level}{noisy}")));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(true).init();
+}

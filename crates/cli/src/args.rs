@@ -1,0 +1,236 @@
+//! What can be typed: commands, options and their help.
+//!
+//! Owns the text forms only; each command's own module says what is done with them.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::demo::script::{MAX_TALKERS, MIN_SECONDS, MIN_TALKERS};
+use crate::values::{Share, Span};
+
+/// App-hosted media for calling bots: a media engine, and a local calling service to run it against.
+#[derive(Debug, Parser)]
+#[command(name = "antiphon", version, propagate_version = true)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+
+    /// Log more: once for information, twice for details, three times for everything. `RUST_LOG` overrides it.
+    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
+    pub(crate) verbose: u8,
+
+    /// Log errors only.
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a whole meeting on this machine and prove who heard whom.
+    ///
+    /// Starts the emulator, lets talkers join over WebRTC and a bot join over Graph, takes the call through eight
+    /// phases of routing, and compares what everybody recorded with the plan. Writes WAV files and an HTML report.
+    Demo(DemoOptions),
+    /// Run the calling service on this machine: tokens, Graph calls, signed notifications, meetings.
+    ///
+    /// Point a bot or an official Graph SDK at the address it prints. Ctrl-C stops it.
+    Emulator(EmulatorOptions),
+    /// Print which permission each operation needs.
+    Permissions(PermissionsOptions),
+    /// Join a meeting as a bot, speak a tone, and print which tones were heard.
+    Probe(ProbeOptions),
+}
+
+/// Options of `antiphon demo`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct DemoOptions {
+    /// Talkers in the meeting at the start.
+    #[arg(long, default_value_t = 6, value_parser = talkers, value_name = "N")]
+    pub(crate) talkers: usize,
+
+    /// How long the run should take, in seconds.
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(MIN_SECONDS..=3600), value_name = "S")]
+    pub(crate) seconds: u64,
+
+    /// Share of media datagrams to lose on the way, each direction: 5% or 0.05.
+    #[arg(long, default_value_t = Share::default(), value_name = "SHARE")]
+    pub(crate) loss: Share,
+
+    /// Largest random delay of a media datagram on the way, each direction: 30ms or 0.03s.
+    #[arg(long, default_value_t = Span::default(), value_name = "SPAN")]
+    pub(crate) jitter: Span,
+
+    /// Seed of loss and jitter; the same seed draws the same numbers.
+    #[arg(long, default_value_t = 1, value_name = "X")]
+    pub(crate) seed: u64,
+
+    /// Directory for recordings and the report; made if it is not there.
+    #[arg(long, default_value = "out/demo", value_name = "DIR")]
+    pub(crate) out: PathBuf,
+
+    /// Print the result as JSON instead of text. Progress still goes to standard error.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Options of `antiphon emulator`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct EmulatorOptions {
+    /// TCP address for tokens, Graph and administration (HTTPS). Port 0 takes a free one.
+    #[arg(long, default_value = "127.0.0.1:8443", value_name = "ADDR")]
+    pub(crate) listen: SocketAddr,
+
+    /// UDP address for media. Default: a free port on the host of --listen.
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) media: Option<SocketAddr>,
+
+    /// Media address to tell peers, when it is not the bound one.
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) advertise_media: Option<SocketAddr>,
+
+    /// Another host name or address to put into the certificate; may be repeated.
+    #[arg(long = "host-name", value_name = "NAME")]
+    pub(crate) host_names: Vec<String>,
+
+    /// Where to write the CA certificate that clients must trust (PEM).
+    #[arg(long, default_value = "out/antiphon-ca.pem", value_name = "FILE")]
+    pub(crate) ca_file: PathBuf,
+
+    /// Trust the certificates in this PEM file when posting notifications; may be repeated.
+    #[arg(long = "trust", value_name = "FILE")]
+    pub(crate) trust: Vec<PathBuf>,
+
+    /// Accept http callback URIs. Graph never does.
+    #[arg(long)]
+    pub(crate) allow_http_callbacks: bool,
+
+    /// Refuse a media blob that this service cannot read, instead of running the call without media.
+    #[arg(long)]
+    pub(crate) strict_blob: bool,
+
+    /// Register an application at start and consent to permissions: ID:SECRET:PERMISSION,PERMISSION. May be repeated.
+    #[arg(long = "seed-app", value_name = "APP", value_parser = crate::emulator::SeedApp::parse)]
+    pub(crate) seed_apps: Vec<crate::emulator::SeedApp>,
+
+    /// Create a meeting with this subject at start; may be repeated.
+    #[arg(long = "seed-meeting", value_name = "SUBJECT")]
+    pub(crate) seed_meetings: Vec<String>,
+
+    /// Media threads; a meeting lives on one of them.
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub(crate) media_threads: usize,
+
+    /// Print one line of JSON with all addresses instead of text.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Options of `antiphon permissions`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct PermissionsOptions {
+    /// Only operations or permissions that contain this word; case does not matter.
+    pub(crate) word: Option<String>,
+
+    /// How to print.
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub(crate) format: Format,
+}
+
+/// Output formats of `antiphon permissions`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Format {
+    /// Columns for a terminal.
+    Table,
+    /// An array of objects.
+    Json,
+    /// RFC 4180, with a header.
+    Csv,
+}
+
+/// Options of `antiphon probe`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ProbeOptions {
+    /// Base URL of Graph or of an emulator, for example https://127.0.0.1:8443.
+    #[arg(long, value_name = "URL")]
+    pub(crate) graph_url: String,
+
+    /// Base URL of the token service. Default: the same as --graph-url.
+    #[arg(long, value_name = "URL")]
+    pub(crate) authority_url: Option<String>,
+
+    /// OpenID configuration whose keys sign notifications. Default: the one of the token service's emulator.
+    #[arg(long, value_name = "URL")]
+    pub(crate) openid_url: Option<String>,
+
+    /// CA certificate to trust (PEM).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca_file: Option<PathBuf>,
+
+    /// Tenant id.
+    #[arg(long, value_name = "GUID")]
+    pub(crate) tenant: String,
+
+    /// Application id.
+    #[arg(long, value_name = "GUID")]
+    pub(crate) app: String,
+
+    /// Application secret.
+    #[arg(long, value_name = "SECRET", env = "ANTIPHON_CLIENT_SECRET", hide_env_values = true)]
+    pub(crate) secret: String,
+
+    /// Join meeting id.
+    #[arg(long, value_name = "ID")]
+    pub(crate) meeting: String,
+
+    /// Passcode of the meeting.
+    #[arg(long, value_name = "CODE")]
+    pub(crate) passcode: Option<String>,
+
+    /// Certificate and key files (PEM) for the webhook, as CERT,KEY.
+    #[arg(long, value_name = "CERT,KEY")]
+    pub(crate) webhook_tls: Option<String>,
+
+    /// Tone to speak, Hz.
+    #[arg(long, default_value_t = 990.0, value_name = "HZ")]
+    pub(crate) tone: f64,
+
+    /// How long to speak and listen, seconds.
+    #[arg(long, default_value_t = 6.0, value_name = "S")]
+    pub(crate) seconds: f64,
+}
+
+fn talkers(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(n) if (MIN_TALKERS..=MAX_TALKERS).contains(&n) => Ok(n),
+        _ => Err(format!("choose between {MIN_TALKERS} and {MAX_TALKERS} talkers")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn demo_takes_loss_and_jitter_with_units() {
+        let parsed = Arguments::try_parse_from(["antiphon", "demo", "--loss", "5%", "--jitter", "30ms", "--talkers", "4"]);
+        let Ok(Arguments { command: Command::Demo(options), .. }) = parsed else { panic!("{parsed:?}") };
+        assert_eq!((options.loss.percent(), options.jitter.millis(), options.talkers), (5.0, 30.0, 4));
+    }
+
+    #[test]
+    fn out_of_range_values_are_refused_with_the_range() {
+        for (flag, value, range) in [("--talkers", "2", "between 3 and 16"), ("--loss", "5", "5%"), ("--seconds", "3", "32")] {
+            let error = Arguments::try_parse_from(["antiphon", "demo", flag, value]).expect_err(flag).to_string();
+            assert!(error.contains(range), "{error}");
+        }
+    }
+}
