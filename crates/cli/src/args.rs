@@ -221,14 +221,17 @@ mod tests {
 
     #[test]
     fn demo_takes_loss_and_jitter_with_units() {
-        let parsed = Arguments::try_parse_from(["antiphon", "demo", "--loss", "5%", "--jitter", "30ms", "--talkers", "4"]);
+        let parsed =
+            Arguments::try_parse_from(["antiphon", "demo", "--loss", "5%", "--jitter", "30ms", "--talkers", "4"]);
         let Ok(Arguments { command: Command::Demo(options), .. }) = parsed else { panic!("{parsed:?}") };
         assert_eq!((options.loss.percent(), options.jitter.millis(), options.talkers), (5.0, 30.0, 4));
     }
 
     #[test]
     fn out_of_range_values_are_refused_with_the_range() {
-        for (flag, value, range) in [("--talkers", "2", "between 3 and 16"), ("--loss", "5", "5%"), ("--seconds", "3", "32")] {
+        for (flag, value, range) in
+            [("--talkers", "2", "between 3 and 16"), ("--loss", "5", "5%"), ("--seconds", "3", "32")]
+        {
             let error = Arguments::try_parse_from(["antiphon", "demo", flag, value]).expect_err(flag).to_string();
             assert!(error.contains(range), "{error}");
         }

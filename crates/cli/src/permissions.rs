@@ -48,7 +48,10 @@ fn table(rows: &[&Row]) -> String {
         let permissions = if permissions.is_empty() { "none needed".to_owned() } else { permissions.join(", ") };
         put(&format!("{:width$}  {:13}  {permissions}", operation(row), row.enforcement.as_str()));
     }
-    put(&format!("\n{} operations. Application permissions only; least privileged first. From {DATA_PAGE}, {DATA_DATE}.", rows.len()));
+    put(&format!(
+        "\n{} operations. Application permissions only; least privileged first. From {DATA_PAGE}, {DATA_DATE}.",
+        rows.len()
+    ));
     out
 }
 

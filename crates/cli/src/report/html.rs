@@ -120,7 +120,7 @@ fn tiles(out: &mut String, report: &Report) {
 
 fn matrices(out: &mut String, report: &Report) {
     out.push_str("<section><h2>Who heard whom</h2><p>Rows are ears, columns are voices. Measured from the recordings and laid over the plan.</p>");
-    out.push_str("<p class=\"legend\"><span class=\"cell yes\">●</span> heard, as planned <span class=\"cell no\">·</span> silent, as planned <span class=\"cell extra\">!</span> heard against the plan <span class=\"cell miss\">○</span> planned, not heard</p><div class=\"grids\">");
+    out.push_str("<p class=\"legend\"><span class=\"cell yes\">●</span> heard, as planned <span class=\"cell no\">·</span> silent, as planned <span class=\"cell extra\">!</span> heard against the plan <span class=\"cell miss\">○</span> planned, not heard</p><div class=\"grids small\">");
     for phase in &report.phases {
         matrix(out, phase);
     }
