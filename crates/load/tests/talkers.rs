@@ -1,0 +1,1 @@
+//! Two talkers on webrtc peer connections, over a lossy relay.
