@@ -1,0 +1,202 @@
+//! [`Endpoint`]: the service side. One UDP port for all peers, ICE-lite, answers offers.
+//!
+//! In the flow: call control gives it an offer and takes the answer back, about a millisecond.
+//! Threads: control threads; `answer` parses and builds the peer in the caller's thread.
+//! Invariants: no state for a peer before its offer was accepted.
+//! Not here: offers of our own (see `connector`).
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use antiphon_rt::packet_ring::packet_ring;
+
+use super::leg::{Leg, LegCallback, LegEvent, OfferError};
+use super::socket::{UdpPort, local_addresses};
+use super::thread::{Command, NewLeg};
+use super::{Limits, NetOwner, NetThread};
+use crate::identity::{Identity, IdentityError};
+use crate::peer::{Peer, PeerConfig};
+use crate::sdp::Setup;
+
+/// How an [`Endpoint`] is made.
+#[derive(Clone)]
+pub struct EndpointConfig {
+    /// The address to listen on; port 0 lets the system choose. With a wildcard address the answer lists
+    /// every address of the machine, unless `advertise` is given.
+    pub bind: SocketAddr,
+    /// The address peers are told instead of `bind` (1:1 NAT); port 0 means the bound port.
+    pub advertise: Option<SocketAddr>,
+    /// The DTLS certificate; `None` makes one.
+    pub identity: Option<Identity>,
+    /// The DTLS role in answers when the offer leaves the choice. Passive (the default) saves a browser a
+    /// round trip; active makes us the DTLS client.
+    pub setup: Setup,
+    /// Told about every leg.
+    pub on_event: LegCallback,
+    /// Capacities and times.
+    pub limits: Limits,
+}
+
+impl EndpointConfig {
+    /// The defaults, listening on `bind`.
+    pub fn new(bind: SocketAddr, on_event: impl Fn(super::leg::LegId, LegEvent) + Send + Sync + 'static) -> Self {
+        let on_event: LegCallback = Arc::new(on_event);
+        Self { bind, advertise: None, identity: None, setup: Setup::Passive, on_event, limits: Limits::endpoint() }
+    }
+}
+
+impl fmt::Debug for EndpointConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { bind, advertise, identity, setup, on_event: _, limits } = self;
+        let mut s = f.debug_struct("EndpointConfig");
+        s.field("bind", bind).field("advertise", advertise).field("identity", identity);
+        s.field("setup", setup).field("limits", limits).finish_non_exhaustive()
+    }
+}
+
+/// The endpoint could not start: the environment's fault, in one sentence that says what to do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BindError {
+    /// Somebody else has the port.
+    #[error("UDP port {port} on {address} is in use; choose another port, or port 0 for any free one", port = .0.port(), address = .0.ip())]
+    PortInUse(SocketAddr),
+    /// A privileged port.
+    #[error("binding UDP {0} is not permitted; choose a port above 1023 or grant CAP_NET_BIND_SERVICE")]
+    NotPermitted(SocketAddr),
+    /// The machine does not have that address.
+    #[error("this machine has no address {0}; bind to one it has, or to 0.0.0.0 with an advertised address")]
+    NoSuchAddress(std::net::IpAddr),
+    /// Anything else the system says.
+    #[error("cannot listen on UDP {address}: {source}")]
+    Other {
+        /// The address asked for.
+        address: SocketAddr,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// No DTLS certificate.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// A setting that cannot work.
+    #[error("the endpoint's configuration is not usable: {0}")]
+    Config(&'static str),
+}
+
+impl BindError {
+    fn from_io(address: SocketAddr, source: std::io::Error) -> Self {
+        match source.kind() {
+            std::io::ErrorKind::AddrInUse => Self::PortInUse(address),
+            std::io::ErrorKind::PermissionDenied => Self::NotPermitted(address),
+            std::io::ErrorKind::AddrNotAvailable => Self::NoSuchAddress(address.ip()),
+            _ => Self::Other { address, source },
+        }
+    }
+}
+
+/// An accepted offer.
+#[derive(Debug)]
+pub struct Answered {
+    /// The connection, which the peer will now open.
+    pub leg: Leg,
+    /// The answer for the peer.
+    pub sdp: String,
+}
+
+/// The service side of the transport. Dropping it closes all its legs.
+pub struct Endpoint {
+    owner: NetOwner,
+    identity: Identity,
+    setup: Setup,
+    limits: Limits,
+    local: SocketAddr,
+    candidates: Vec<SocketAddr>,
+    live_legs: Arc<AtomicUsize>,
+}
+
+impl Endpoint {
+    /// Binds the port and starts the network thread.
+    ///
+    /// # Errors
+    /// [`BindError`] says what to do.
+    pub fn bind(config: EndpointConfig) -> Result<Self, BindError> {
+        let EndpointConfig { bind, advertise, identity, setup, on_event, limits } = config;
+        if setup == Setup::ActPass {
+            return Err(BindError::Config("an answer is active or passive, not actpass"));
+        }
+        let identity = identity.map_or_else(Identity::generate, Ok)?;
+        let port = UdpPort::bind(bind, limits.socket_buffer).map_err(|e| BindError::from_io(bind, e))?;
+        let local = port.local();
+        let candidates = match advertise {
+            Some(a) if a.port() == 0 => vec![SocketAddr::new(a.ip(), local.port())],
+            Some(a) => vec![a],
+            None if local.ip().is_unspecified() => local_addresses(local),
+            None => vec![local],
+        };
+        let live_legs = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&live_legs);
+        let on_event: LegCallback = Arc::new(move |leg, event| {
+            if matches!(event, LegEvent::Closed(_)) {
+                counted.fetch_sub(1, Ordering::Relaxed);
+            }
+            on_event(leg, event);
+        });
+        let owner = NetOwner::start("antiphon-net", Some(port), &limits, on_event)
+            .map_err(|source| BindError::Other { address: bind, source })?;
+        Ok(Self { owner, identity, setup, limits, local, candidates, live_legs })
+    }
+
+    /// The address the socket is bound to.
+    #[must_use]
+    pub const fn local_addr(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// The addresses peers are told, best first.
+    #[must_use]
+    pub fn candidates(&self) -> &[SocketAddr] {
+        &self.candidates
+    }
+
+    /// The network thread: egress rings, waker, drops.
+    #[must_use]
+    pub const fn net(&self) -> &NetThread {
+        &self.owner.net
+    }
+
+    /// Takes an offer and writes the answer; about 30 µs, no I/O. The peer has
+    /// [`Limits::connect_timeout`] to connect.
+    ///
+    /// # Errors
+    /// [`OfferError`]; nothing has changed then.
+    pub fn answer(&self, offer: &str) -> Result<Answered, OfferError> {
+        if self.live_legs.load(Ordering::Relaxed) >= self.limits.max_legs {
+            return Err(OfferError::TooManyLegs(self.limits.max_legs));
+        }
+        let config = PeerConfig {
+            identity: &self.identity,
+            candidates: &self.candidates,
+            max_ssrcs: self.limits.max_ssrcs,
+            connect_timeout: self.limits.connect_timeout,
+            unix_now: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
+        };
+        let (peer, sdp) = Peer::answer(Instant::now(), &config, self.setup, offer)?;
+        let negotiated = peer.negotiated().cloned();
+        let counters = peer.counters();
+        let (ingress, packets) = packet_ring(self.limits.ingress_bytes);
+        let id = self.net().next_leg_id();
+        let new = NewLeg { id, peer: Box::new(peer), ingress, port: None };
+        self.net().send(Command::AddLeg(new)).map_err(|_| OfferError::Ended)?;
+        self.live_legs.fetch_add(1, Ordering::Relaxed);
+        Ok(Answered { leg: Leg::new(id, self.net().clone(), packets, counters, negotiated, None), sdp })
+    }
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Endpoint").field("local", &self.local).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,292 @@
+//! RTCP of one leg: what we report about the peer's streams, what it reports about ours.
+//!
+//! In the flow: told of every packet by `peer`; makes one compound every five seconds. Sans-IO.
+//! Invariants: noting a packet is O(1) and allocates only for a new stream; a compound fits a datagram.
+//! Not here: encryption, feedback messages (NACK, PLI), sender reports for lanes.
+//! Specs: RFC 3550 §6, §A.1, §A.3, §A.8; RFC 7022 (CNAME).
+
+use std::time::{Duration, Instant};
+
+use antiphon_rtp::rtcp::{Compound, MAX_BLOCKS, NtpTime, ReportBlock, ReportBlocks, RtcpPacket, RtcpWriter, SenderInfo};
+use antiphon_rtp::{OPUS_CLOCK, RtpError, RtpPacket, RtpTimestamp, Ssrc, WriteError};
+
+use crate::stats::{ReceptionStats, RemoteReport};
+
+/// After the handshake.
+const FIRST_REPORT: Duration = Duration::from_secs(1);
+/// Mean time between reports; each is up to a tenth off, so that peers do not fall into step (RFC 3550 §6.2).
+const INTERVAL: Duration = Duration::from_secs(5);
+/// Room for any compound we write: 31 blocks, sender info, CNAME, BYE.
+const COMPOUND: usize = 1024;
+/// Ticks per second of the RTP clock.
+const CLOCK: u32 = OPUS_CLOCK.hertz();
+
+/// One received SSRC.
+#[derive(Clone, Copy, Debug)]
+struct Reception {
+    ssrc: Ssrc,
+    /// Extended sequence numbers.
+    first: u64,
+    highest: u64,
+    received: u64,
+    /// As of the last report.
+    reported_expected: u64,
+    reported_received: u64,
+    /// In 1/16 of a tick of the RTP clock (RFC 3550 §A.8).
+    jitter16: u32,
+    transit: u32,
+    /// Middle of the NTP time of the last SR, and when it came.
+    last_sr: Option<(u32, Instant)>,
+}
+
+impl Reception {
+    fn expected(&self) -> u64 {
+        self.highest - self.first + 1
+    }
+
+    fn note(&mut self, index: u64, timestamp: RtpTimestamp, arrival: u32) {
+        self.first = self.first.min(index);
+        self.highest = self.highest.max(index);
+        self.received += 1;
+        let transit = arrival.wrapping_sub(timestamp.as_u32());
+        let difference = transit.wrapping_sub(self.transit).cast_signed().unsigned_abs();
+        self.transit = transit;
+        if difference < CLOCK {
+            // A jump of a second or more is a new timeline, not jitter.
+            self.jitter16 = self.jitter16 + difference - ((self.jitter16 + 8) >> 4);
+        }
+    }
+
+    fn block(&mut self, now: Instant) -> ReportBlock {
+        let expected = self.expected();
+        let new_expected = expected.saturating_sub(self.reported_expected);
+        let new_received = self.received - self.reported_received;
+        (self.reported_expected, self.reported_received) = (expected, self.received);
+        let new_lost = new_expected.saturating_sub(new_received);
+        let (last_sr, delay_since_last_sr) = self.last_sr.map_or((0, 0), |(middle, at)| {
+            let delay = now.saturating_duration_since(at).as_nanos() * 65_536 / 1_000_000_000;
+            (middle, u32::try_from(delay).unwrap_or(u32::MAX))
+        });
+        ReportBlock {
+            ssrc: self.ssrc,
+            fraction_lost: (new_lost * 256).checked_div(new_expected).map_or(0, |f| f.min(255) as u8),
+            cumulative_lost: self.lost(),
+            highest_seq: (self.highest & 0xffff_ffff) as u32,
+            jitter: self.jitter16 >> 4,
+            last_sr,
+            delay_since_last_sr,
+        }
+    }
+
+    /// 24 bits, signed: duplicates make it negative (RFC 3550 §A.3).
+    fn lost(&self) -> i32 {
+        let lost = i64::try_from(self.expected()).unwrap_or(i64::MAX) - i64::try_from(self.received).unwrap_or(i64::MAX);
+        i32::try_from(lost.clamp(-0x80_0000, 0x7f_ffff)).expect("invariant: clamped to 24 bits")
+    }
+}
+
+/// RTCP state of one leg.
+#[derive(Debug)]
+pub(crate) struct Reports {
+    ssrc: Ssrc,
+    cname: String,
+    start: Instant,
+    /// Wall clock at `start`, since the Unix epoch.
+    unix_start: Duration,
+    packets: u32,
+    octets: u32,
+    last_sent: Option<(RtpTimestamp, Instant)>,
+    streams: Vec<Reception>,
+    /// Where the next report goes on when there are more streams than blocks.
+    cursor: usize,
+    next: Option<Instant>,
+    spread: u32,
+    remote: RemoteReport,
+}
+
+impl Reports {
+    pub(crate) fn new(now: Instant, unix_now: Duration, ssrc: Ssrc, cname: String) -> Self {
+        Self {
+            ssrc,
+            cname,
+            start: now,
+            unix_start: unix_now,
+            packets: 0,
+            octets: 0,
+            last_sent: None,
+            streams: Vec::new(),
+            cursor: 0,
+            next: None,
+            spread: ssrc.as_u32() | 1,
+            remote: RemoteReport::default(),
+        }
+    }
+
+    pub(crate) fn cname(&self) -> &str {
+        &self.cname
+    }
+
+    /// The handshake is done: reports begin.
+    pub(crate) fn begin(&mut self, now: Instant) {
+        self.next = Some(now + FIRST_REPORT);
+    }
+
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        self.next
+    }
+
+    /// A packet of stream number `stream` was authenticated.
+    pub(crate) fn note_received(&mut self, now: Instant, stream: usize, index: u64, packet: &RtpPacket<'_>) {
+        let arrival = self.rtp_clock(now);
+        if let Some(known) = self.streams.get_mut(stream) {
+            known.note(index, packet.timestamp(), arrival);
+            return;
+        }
+        self.streams.push(Reception {
+            ssrc: packet.ssrc(),
+            first: index,
+            highest: index,
+            received: 1,
+            reported_expected: 0,
+            reported_received: 0,
+            jitter16: 0,
+            transit: arrival.wrapping_sub(packet.timestamp().as_u32()),
+            last_sr: None,
+        });
+    }
+
+    /// A packet is being sent; only those of our own stream count.
+    pub(crate) fn note_sent(&mut self, now: Instant, packet: &RtpPacket<'_>) {
+        if packet.ssrc() == self.ssrc {
+            self.packets = self.packets.wrapping_add(1);
+            let octets = u32::try_from(packet.payload().len()).unwrap_or(0);
+            self.octets = self.octets.wrapping_add(octets);
+            self.last_sent = Some((packet.timestamp(), now));
+        }
+    }
+
+    /// Reads a decrypted compound and says whether its sender takes leave. What came before an error counts.
+    pub(crate) fn handle(&mut self, now: Instant, compound: &[u8]) -> Result<bool, RtpError> {
+        let (mut sender, mut leaves) = (None, false);
+        for packet in Compound::new(compound) {
+            match packet? {
+                RtcpPacket::SenderReport(report) => {
+                    sender = sender.or(Some(report.ssrc()));
+                    self.remote.sender_reports += 1;
+                    if let Some(stream) = self.streams.iter_mut().find(|s| s.ssrc == report.ssrc()) {
+                        stream.last_sr = Some((report.info().ntp.middle(), now));
+                    }
+                    self.note_blocks(now, report.blocks());
+                }
+                RtcpPacket::ReceiverReport(report) => {
+                    sender = sender.or(Some(report.ssrc()));
+                    self.note_blocks(now, report.blocks());
+                }
+                RtcpPacket::Bye(bye) => {
+                    // Lanes come and go; only a goodbye of the reporter itself is the peer's.
+                    leaves |= bye.sources().any(|s| sender.is_none_or(|reporter| reporter == s));
+                }
+                _ => {}
+            }
+        }
+        self.remote.bye |= leaves;
+        Ok(leaves)
+    }
+
+    fn note_blocks(&mut self, now: Instant, blocks: ReportBlocks<'_>) {
+        let middle = self.ntp(now).middle();
+        for block in blocks.filter(|b| b.ssrc == self.ssrc) {
+            let remote = &mut self.remote;
+            remote.reception_reports += 1;
+            remote.fraction_lost = block.fraction_lost;
+            remote.packets_lost = block.cumulative_lost;
+            remote.jitter = ticks(block.jitter);
+            let rtt = middle.wrapping_sub(block.last_sr).wrapping_sub(block.delay_since_last_sr);
+            if block.last_sr != 0 && rtt < 1 << 24 {
+                // More than 256 s is a clock that was set, not a round trip.
+                remote.rtt = Some(Duration::from_nanos(u64::from(rtt) * 1_000_000_000 / 65_536));
+            }
+        }
+    }
+
+    /// Writes the report that is due, if one is, and plans the next.
+    pub(crate) fn poll(&mut self, now: Instant) -> Option<Vec<u8>> {
+        if self.next.is_none_or(|next| next > now) {
+            return None;
+        }
+        self.spread ^= self.spread << 13;
+        self.spread ^= self.spread >> 17;
+        self.spread ^= self.spread << 5;
+        let fifth = INTERVAL / 5;
+        self.next = Some(now + INTERVAL - fifth / 2 + fifth.mul_f64(f64::from(self.spread) / f64::from(u32::MAX)));
+        self.write(now, false).ok()
+    }
+
+    /// SR if we have sent, else RR; CNAME; BYE if asked for.
+    pub(crate) fn write(&mut self, now: Instant, bye: bool) -> Result<Vec<u8>, WriteError> {
+        let mut blocks = [ReportBlock::default(); MAX_BLOCKS];
+        let mut used = 0;
+        let streams = self.streams.len();
+        for offset in 0..streams {
+            let at = (self.cursor + offset) % streams;
+            let stream = &mut self.streams[at];
+            if stream.received == stream.reported_received {
+                continue;
+            }
+            if used == MAX_BLOCKS {
+                self.cursor = at;
+                break;
+            }
+            blocks[used] = stream.block(now);
+            used += 1;
+        }
+        let mut compound = vec![0; COMPOUND];
+        let mut writer = RtcpWriter::new(&mut compound);
+        match self.last_sent {
+            Some((timestamp, at)) => {
+                let since = now.saturating_duration_since(at);
+                let rtp = timestamp.advance(rtp_ticks(since));
+                let info = SenderInfo { ntp: self.ntp(now), rtp, packets: self.packets, octets: self.octets };
+                writer.sender_report(self.ssrc, info, &blocks[..used])?;
+            }
+            None => writer.receiver_report(self.ssrc, &blocks[..used])?,
+        }
+        writer.sdes_cname(self.ssrc, &self.cname)?;
+        if bye {
+            writer.bye(&[self.ssrc], None)?;
+        }
+        let len = writer.finish();
+        compound.truncate(len);
+        Ok(compound)
+    }
+
+    pub(crate) fn reception(&self) -> ReceptionStats {
+        let lost = self.streams.iter().map(|s| s.expected().saturating_sub(s.received)).sum();
+        let jitter = self.streams.iter().map(|s| s.jitter16 >> 4).max().unwrap_or(0);
+        ReceptionStats { packets_lost: lost, jitter: ticks(jitter) }
+    }
+
+    pub(crate) fn remote(&self) -> RemoteReport {
+        self.remote
+    }
+
+    fn ntp(&self, now: Instant) -> NtpTime {
+        NtpTime::from_unix(self.unix_start + now.saturating_duration_since(self.start))
+    }
+
+    /// `now` in ticks of the RTP clock, from an arbitrary origin.
+    fn rtp_clock(&self, now: Instant) -> u32 {
+        rtp_ticks(now.saturating_duration_since(self.start))
+    }
+}
+
+/// A span in RTP ticks, rounded down, modulo 2^32.
+fn rtp_ticks(span: Duration) -> u32 {
+    let ticks = span.as_nanos() * u128::from(CLOCK) / 1_000_000_000;
+    (ticks & 0xffff_ffff) as u32
+}
+
+/// RTP ticks as a span.
+fn ticks(n: u32) -> Duration {
+    Duration::from_nanos(u64::from(n) * 1_000_000_000 / u64::from(CLOCK))
+}
