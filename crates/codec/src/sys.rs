@@ -68,9 +68,7 @@ impl RawEncoder {
             |calls| calls.encodes += 1,
             // SAFETY: the state is live and exclusively borrowed; `pcm` holds frame × channels
             // samples and `out` holds `room` bytes, as computed above.
-            || unsafe {
-                opus::opus_encode_float(self.state.as_ptr(), pcm.as_ptr(), frame, out.as_mut_ptr(), room)
-            },
+            || unsafe { opus::opus_encode_float(self.state.as_ptr(), pcm.as_ptr(), frame, out.as_mut_ptr(), room) },
         );
         check(written)
     }
@@ -139,9 +137,7 @@ impl RawDecoder {
         let (hz, count) = (c_len(rate.hz() as usize)?, c_len(channels.count())?);
         // SAFETY: `error` outlives the call; the arguments are plain numbers.
         let state = unsafe { opus::opus_decoder_create(hz, count, &raw mut error) };
-        NonNull::new(state)
-            .map(|state| Self { state, rate, channels })
-            .ok_or_else(|| CodecError::from_code(error))
+        NonNull::new(state).map(|state| Self { state, rate, channels }).ok_or_else(|| CodecError::from_code(error))
     }
 
     pub(crate) fn rate(&self) -> CodecRate {
@@ -163,14 +159,7 @@ impl RawDecoder {
             // SAFETY: the state is live and exclusively borrowed; `packet` holds `length` bytes
             // and `out` at least room × channels samples.
             || unsafe {
-                opus::opus_decode_float(
-                    self.state.as_ptr(),
-                    packet.as_ptr(),
-                    length,
-                    out.as_mut_ptr(),
-                    room,
-                    0,
-                )
+                opus::opus_decode_float(self.state.as_ptr(), packet.as_ptr(), length, out.as_mut_ptr(), room, 0)
             },
         );
         check(samples)
@@ -186,14 +175,7 @@ impl RawDecoder {
             |calls| calls.recoveries += 1,
             // SAFETY: as in `decode`.
             || unsafe {
-                opus::opus_decode_float(
-                    self.state.as_ptr(),
-                    packet.as_ptr(),
-                    length,
-                    out.as_mut_ptr(),
-                    room,
-                    1,
-                )
+                opus::opus_decode_float(self.state.as_ptr(), packet.as_ptr(), length, out.as_mut_ptr(), room, 1)
             },
         );
         check(samples)
@@ -205,16 +187,7 @@ impl RawDecoder {
             |calls| calls.concealments += 1,
             // SAFETY: the state is live; a null packet of length 0 asks for concealment; `out`
             // holds at least room × channels samples.
-            || unsafe {
-                opus::opus_decode_float(
-                    self.state.as_ptr(),
-                    std::ptr::null(),
-                    0,
-                    out.as_mut_ptr(),
-                    room,
-                    0,
-                )
-            },
+            || unsafe { opus::opus_decode_float(self.state.as_ptr(), std::ptr::null(), 0, out.as_mut_ptr(), room, 0) },
         );
         check(samples)
     }

@@ -1,0 +1,53 @@
+//! Last stage of the tick: the same payload to every receiver of a mix, and frames to apps.
+//!
+//! Policy when a ring is full: the packet or frame is dropped, counted, and its number used up, so that
+//! the other side sees a loss and conceals it. Nothing waits and nothing grows.
+
+use antiphon_rt::packet_ring::MAX_PACKET;
+
+use super::Conversation;
+use crate::FrameOutcome;
+use crate::bits;
+
+impl Conversation {
+    pub(super) fn send_packets(&mut self) {
+        let mut out = [0; MAX_PACKET];
+        for index in self.present_receivers.iter() {
+            let Some(mix) = self.mixes.get(usize::from(self.listeners[index].slot)).and_then(Option::as_deref) else {
+                continue;
+            };
+            if mix.payload().is_empty() {
+                continue;
+            }
+            let Some(receiver) = self.receivers[index].as_mut().and_then(|(_, receiver)| receiver.rtp_out()) else {
+                continue;
+            };
+            if receiver.send(self.tick, self.now, mix, &mut self.egress, &mut out) {
+                self.record.packets_out += 1;
+            } else {
+                self.record.egress_dropped += 1;
+            }
+        }
+    }
+
+    pub(super) fn tell_apps(&mut self) {
+        for index in self.app_receivers.iter() {
+            let Some((_, receiver)) = self.receivers[index].as_mut() else { continue };
+            if !self.listeners[index].present {
+                continue;
+            }
+            if let Some(mix) = self.mixes.get(usize::from(self.listeners[index].slot)).and_then(Option::as_deref) {
+                self.record.app_dropped += receiver.tell_mixed(self.tick, self.now, mix);
+            }
+            for source_index in bits::ones(self.plan.unmixed_words(index)) {
+                let (Some(slot), Some(source)) = (self.source_slots[source_index], &self.sources[source_index]) else {
+                    continue;
+                };
+                let idle = source.outcome() == FrameOutcome::Skipped || !source.has_identity();
+                if !idle && self.plan.knows_source(slot) {
+                    self.record.app_dropped += receiver.tell_unmixed(self.tick, self.now, slot, source);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! Second and third stage of the tick: packets to sources and lanes, then one frame per source.
+//!
+//! Takes at most `limits.packets_per_inlet` packets from each leg; the rest wait in its ring.
+
+use antiphon_rt::packet_ring::MAX_PACKET;
+use antiphon_rtp::{RtpPacket, SourceId};
+
+use super::Conversation;
+use crate::inlet::Route;
+use crate::jitter::{Arrival, Insert};
+use crate::receiver::LanePacket;
+use crate::slots::Slot;
+use crate::telemetry::Event;
+use crate::{Inlet, InletSlot, PacketOutcome, SourceSlot, bits};
+
+/// Ticks between two complaints of one inlet about missing lanes: a second.
+const EXHAUSTED_EVERY: u64 = 50;
+
+impl Conversation {
+    pub(super) fn take_packets(&mut self) {
+        let mut buffer = [0; MAX_PACKET];
+        let mut out = [0; MAX_PACKET];
+        let mut at = 0;
+        while let Some(index) = self.present_inlets.next_from(at) {
+            at = index + 1;
+            // Out of its place while it works, so that it and the rest can both be changed.
+            let Some((slot, mut inlet)) = self.inlets[index].take() else { continue };
+            for _ in 0..self.limits.packets_per_inlet {
+                let Some((meta, len)) = inlet.ring.pop(&mut buffer) else { break };
+                self.record.packets_in += 1;
+                let taken = match RtpPacket::parse(&buffer[..len]) {
+                    Ok(packet) => self.take_packet(slot, &mut inlet, &packet, meta.at, &mut out),
+                    Err(_) => false,
+                };
+                self.record.packets_refused += u32::from(!taken);
+            }
+            self.inlets[index] = Some((slot, inlet));
+        }
+    }
+
+    /// Gives one packet to its source and to the lanes of who hears it; `false` if it has no place here.
+    fn take_packet(
+        &mut self,
+        slot: InletSlot,
+        inlet: &mut Inlet,
+        packet: &RtpPacket<'_>,
+        at: antiphon_rt::MonoTime,
+        out: &mut [u8; MAX_PACKET],
+    ) -> bool {
+        let (source_slot, restarted) = match inlet.route(packet) {
+            Route::Main { source, restarted } => (source, restarted),
+            Route::Lane { source } => (source, false),
+            Route::NewLane { source_id } => match self.bind_lane(slot, inlet, packet, source_id) {
+                Some(source) => (source, false),
+                None => return false,
+            },
+            Route::Refused => return false,
+        };
+        let level = inlet.level(packet).map(|stamp| stamp.level);
+        let Some(source) = self.source(source_slot) else { return false };
+        if restarted {
+            source.restart();
+        }
+        let arrival =
+            Arrival { at, seq: packet.seq(), timestamp: packet.timestamp(), payload: packet.payload(), quiet: false };
+        let insert = source.insert(arrival, level);
+        let (muted, source_id) = (source.is_muted(), source.source_id());
+        if restarted || insert == Insert::Restarted {
+            self.event(Event::StreamRestarted { source: source_slot });
+        }
+        let useless = matches!(insert, Insert::Ended(PacketOutcome::Duplicate | PacketOutcome::Skipped));
+        if !muted && !useless {
+            let packet = LanePacket {
+                tick: self.tick,
+                at: self.now,
+                source: source_slot,
+                source_id,
+                ssrc: packet.ssrc(),
+                marker: packet.marker(),
+                seq: packet.seq(),
+                timestamp: packet.timestamp(),
+                level,
+                payload: packet.payload(),
+            };
+            self.forward(&packet, out);
+        }
+        true
+    }
+
+    /// Forwards a packet to every receiver with lanes that hears its source.
+    fn forward(&mut self, packet: &LanePacket<'_>, out: &mut [u8; MAX_PACKET]) {
+        let mut at = 0;
+        while let Some(index) = self.lane_receivers.next_from(at) {
+            at = index + 1;
+            let hears = self.listeners[index].present
+                && self.plan.knows_source(packet.source)
+                && bits::has(self.plan.unmixed_words(index), packet.source.index());
+            if !hears {
+                continue;
+            }
+            let receiver = self.receivers[index].as_mut().and_then(|(_, receiver)| receiver.rtp_out());
+            let Some(receiver) = receiver else { continue };
+            if receiver.forward(packet, &mut self.egress, out) {
+                self.record.packets_out += 1;
+                self.record.lane_packets += 1;
+            } else {
+                self.record.egress_dropped += 1;
+            }
+        }
+    }
+
+    /// Finds a lane for a stream not seen before: the one its participant is on already, or a free one.
+    fn bind_lane(
+        &mut self,
+        slot: InletSlot,
+        inlet: &mut Inlet,
+        packet: &RtpPacket<'_>,
+        source_id: SourceId,
+    ) -> Option<SourceSlot> {
+        let lane = inlet.lane_for(source_id).or_else(|| self.free_lane(slot));
+        let bound = lane.filter(|&lane| inlet.bind(packet.ssrc(), lane, source_id));
+        let Some(bound) = bound else {
+            if inlet.complain(self.tick, EXHAUSTED_EVERY) {
+                self.event(Event::LanesExhausted { inlet: slot, source_id });
+            }
+            return None;
+        };
+        self.source(bound)?.bind(source_id);
+        self.event(Event::LaneBound { source: bound, source_id });
+        Some(bound)
+    }
+
+    fn free_lane(&self, inlet: InletSlot) -> Option<SourceSlot> {
+        let free = |index: &usize| self.sources[*index].as_ref().and_then(|s| s.free_lane_of()) == Some(inlet);
+        self.present_sources.iter().find(free).and_then(|index| self.source_slots[index])
+    }
+
+    pub(super) fn unbind_lane(&mut self, inlet: InletSlot, source: SourceSlot) {
+        if let Some(Some((held, open))) = self.inlets.get_mut(inlet.index())
+            && *held == inlet
+        {
+            open.unbind(source);
+        }
+    }
+
+    /// Makes this tick's frame of every source, follows its gate and counts how it came to be.
+    pub(super) fn produce_frames(&mut self) {
+        let now = self.now;
+        let mut at = 0;
+        while let Some(index) = self.present_sources.next_from(at) {
+            at = index + 1;
+            let (Some(slot), Some(source)) = (self.source_slots[index], self.sources[index].as_mut()) else { continue };
+            self.record.sources += 1;
+            let was_open = source.is_active();
+            let dry = source.produce(now);
+            self.record.app_underruns += u32::from(dry);
+            self.record.frames.add(source.outcome());
+            self.record.packets.merge(&source.take_packet_counts());
+            let (open, source_id) = (source.is_active(), source.source_id());
+            self.record.talking += u32::from(open);
+            let freed_of = source.bound_lane_of().filter(|_| source.free_if_idle());
+            if open != was_open {
+                let known = self.plan.knows_source(slot);
+                self.regroup |= self.active.assign(index, open && known);
+                self.event(if open {
+                    Event::TalkStarted { source: slot, source_id }
+                } else {
+                    Event::TalkStopped { source: slot, source_id }
+                });
+            }
+            if let Some(inlet) = freed_of {
+                self.unbind_lane(inlet, slot);
+                self.event(Event::LaneFreed { source: slot, source_id });
+            }
+        }
+        let active = self.active.iter();
+        if let Some(dominant) = self.dominant.update(active, &self.sources) {
+            let source = dominant.and_then(|index| self.source_slots[index]);
+            let level = dominant.and_then(|index| self.sources[index].as_ref()).map(|source| source.level());
+            self.event(Event::DominantSpeaker { source, level: level.unwrap_or(antiphon_rtp::AudioLevel::SILENCE) });
+        }
+    }
+}

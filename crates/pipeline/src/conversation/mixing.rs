@@ -1,0 +1,51 @@
+//! Fourth stage of the tick: group the receivers if anything changed, then one sum, one limiter
+//! and one encode per distinct mix.
+
+use super::Conversation;
+use crate::groups::{PCM_CLASS, Room};
+use crate::mix;
+
+impl Conversation {
+    /// Groups receivers anew when routes, receivers or talkers changed, or when one has settled. Encoder
+    /// states are copied here, before this tick's encodes.
+    pub(super) fn regroup_if_due(&mut self) {
+        if !self.regroup && !self.groups.is_due(self.tick) {
+            return;
+        }
+        self.regroup = false;
+        self.record.regrouped = true;
+        let mut room = Room {
+            tick: self.tick,
+            plan: &self.plan,
+            active: self.active.words(),
+            listeners: &mut self.listeners,
+            mixes: &mut self.mixes,
+            free: &mut self.free_mixes,
+            classes: &self.classes,
+        };
+        self.groups.regroup(&mut room);
+    }
+
+    pub(super) fn mix_and_encode(&mut self) {
+        let active = self.active.words();
+        // The sum of everybody is only worth making when it saves more than it costs.
+        if self.active.count() > 2 {
+            mix::sum(&mut self.total, &self.sources, active);
+        }
+        for slot in self.mixes.iter_mut().flatten() {
+            if slot.members == 0 {
+                continue;
+            }
+            self.record.mixes += 1;
+            let gains = self.plan.gain_row(usize::from(slot.sample));
+            slot.mix(&self.sources, gains, &self.total, active);
+            if slot.rtp_members == 0 {
+                slot.skip_encode();
+                continue;
+            }
+            self.record.encoded_mixes += u32::from(!slot.is_resting());
+            slot.encode();
+        }
+        self.record.listeners = self.listeners.iter().filter(|l| l.present && l.class != PCM_CLASS).count() as u32;
+    }
+}

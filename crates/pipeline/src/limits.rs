@@ -1,0 +1,265 @@
+//! Capacities and settings of one conversation, fixed when it is made.
+//!
+//! Everything the tick needs is allocated from these numbers, so they bound memory and work.
+//! Plain values, checked once by [`ConversationConfig::validate`]. Not here: anything that changes later.
+
+use antiphon_codec::{Application, Channels, CodecRate, EncoderConfig};
+
+/// The most sources, receivers or inlets a conversation can be sized for.
+pub const MAX_SLOTS: usize = 65_534;
+
+/// The most samples a 20 ms frame has on any bus.
+pub const MAX_FRAME_SAMPLES: usize = 960;
+
+/// The RTP clock's samples per 20 ms frame, whatever the bus rate (RFC 7587 §4.2).
+pub const RTP_FRAME: u32 = 960;
+
+/// The sample rate at which a conversation decodes, mixes and encodes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum BusRate {
+    /// 16 kHz, 320 samples per tick: wideband, about a quarter cheaper.
+    Hz16000,
+    /// 48 kHz, 960 samples per tick: full band.
+    #[default]
+    Hz48000,
+}
+
+impl BusRate {
+    /// Samples per second.
+    #[must_use]
+    pub const fn hz(self) -> u32 {
+        self.codec_rate().hz()
+    }
+
+    /// Samples in one 20 ms frame.
+    #[must_use]
+    pub const fn frame_samples(self) -> usize {
+        self.codec_rate().frame_samples()
+    }
+
+    pub(crate) const fn codec_rate(self) -> CodecRate {
+        match self {
+            Self::Hz16000 => CodecRate::Hz16000,
+            Self::Hz48000 => CodecRate::Hz48000,
+        }
+    }
+
+    /// Converts a span of RTP clock to bus samples, rounding down.
+    pub(crate) const fn from_rtp(self, samples_48k: u32) -> usize {
+        self.codec_rate().samples_from_48k(samples_48k as usize)
+    }
+}
+
+/// How many of everything a conversation has room for.
+///
+/// Memory per unit: a source about 70 KB (decoder, jitter buffer, frames), a receiver about
+/// 40 KB (its share of the encoder pool), an inlet 1 KB.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Inlets: legs that packets come in from.
+    pub inlets: usize,
+    /// Sources, lanes of bot legs included.
+    pub sources: usize,
+    /// Receivers.
+    pub receivers: usize,
+    /// Commands that may wait for the next tick.
+    pub commands: usize,
+    /// Most commands carried out in one tick; the rest wait.
+    pub commands_per_tick: usize,
+    /// Events that may wait to be read; the newest are dropped and counted beyond that.
+    pub events: usize,
+    /// Tick records that may wait to be read; the newest are dropped and counted beyond that.
+    pub tick_records: usize,
+    /// Most packets taken from one inlet in one tick; the rest wait in its ring.
+    pub packets_per_inlet: usize,
+}
+
+impl Limits {
+    /// Room for `participants` that each speak and listen over one leg, and for the lanes of one
+    /// bot leg on top.
+    #[must_use]
+    pub const fn for_participants(participants: usize) -> Self {
+        Self {
+            inlets: participants,
+            sources: participants * 2,
+            receivers: participants,
+            commands: 1_024,
+            commands_per_tick: 256,
+            events: 4_096,
+            tick_records: 512,
+            packets_per_inlet: 128,
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self::for_participants(128)
+    }
+}
+
+/// Encoder settings shared by every receiver of a class; a mix is encoded once per class that
+/// hears it, so classes are few.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct EncodeClass {
+    /// Bits per second, 6,000 to 510,000.
+    pub bitrate: u32,
+    /// Effort, 0 to 10.
+    pub complexity: u8,
+    /// In-band FEC: costs about a fifth more time.
+    pub fec: bool,
+    /// Loss the encoder is told to expect, in percent; below 10 FEC is hardly ever sent.
+    pub expected_loss: u8,
+}
+
+impl Default for EncodeClass {
+    fn default() -> Self {
+        Self { bitrate: 24_000, complexity: 5, fec: false, expected_loss: 0 }
+    }
+}
+
+impl EncodeClass {
+    pub(crate) const fn encoder_config(&self, rate: BusRate) -> EncoderConfig {
+        EncoderConfig {
+            rate: rate.codec_rate(),
+            channels: Channels::Mono,
+            application: Application::Voip,
+            bitrate: self.bitrate,
+            complexity: self.complexity,
+            fec: self.fec,
+            expected_loss: self.expected_loss,
+        }
+    }
+}
+
+/// When a source counts as talking.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct GateConfig {
+    /// Level that opens the gate, in dBov (negative). Higher saves encodes, lower keeps faint
+    /// voices.
+    pub open_dbov: f32,
+    /// Level below which the gate starts to close; at most `open_dbov`.
+    pub close_dbov: f32,
+    /// Quiet ticks before the gate closes. At least 15 (300 ms), so that encoder streams that
+    /// are merged afterwards have heard the same for long enough.
+    pub hangover_ticks: u32,
+}
+
+impl Default for GateConfig {
+    fn default() -> Self {
+        Self { open_dbov: -55.0, close_dbov: -60.0, hangover_ticks: 25 }
+    }
+}
+
+/// Everything a conversation is made from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ConversationConfig {
+    /// Bus rate.
+    pub rate: BusRate,
+    /// Capacities.
+    pub limits: Limits,
+    /// Encoder classes; receivers name one by index. 1 to 8.
+    pub classes: Vec<EncodeClass>,
+    /// Talk detection.
+    pub gate: GateConfig,
+}
+
+impl Default for ConversationConfig {
+    fn default() -> Self {
+        Self {
+            rate: BusRate::default(),
+            limits: Limits::default(),
+            classes: vec![EncodeClass::default()],
+            gate: GateConfig::default(),
+        }
+    }
+}
+
+/// A setting that no conversation can work with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// A capacity is zero or above [`MAX_SLOTS`].
+    #[error("{name} is {value}, outside 1 to {MAX_SLOTS}")]
+    Capacity {
+        /// Which one.
+        name: &'static str,
+        /// What was asked for.
+        value: usize,
+    },
+    /// No encoder class, or more than 8.
+    #[error("{0} encoder classes, outside 1 to 8")]
+    Classes(usize),
+    /// The class's numbers are outside what Opus takes.
+    #[error("encoder class {0} is outside what Opus takes")]
+    Class(usize),
+    /// The gate would close above where it opens, or before two streams may be merged.
+    #[error("the talk gate closes above its opening level or in under 300 ms")]
+    Gate,
+}
+
+impl ConversationConfig {
+    /// Checks every number.
+    ///
+    /// # Errors
+    /// The first [`ConfigError`] found.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        let limits = &self.limits;
+        for (name, value) in [
+            ("inlets", limits.inlets),
+            ("sources", limits.sources),
+            ("receivers", limits.receivers),
+            ("commands", limits.commands),
+            ("commands_per_tick", limits.commands_per_tick),
+            ("events", limits.events),
+            ("tick_records", limits.tick_records),
+            ("packets_per_inlet", limits.packets_per_inlet),
+        ] {
+            if !(1..=MAX_SLOTS).contains(&value) {
+                return Err(ConfigError::Capacity { name, value });
+            }
+        }
+        if !(1..=8).contains(&self.classes.len()) {
+            return Err(ConfigError::Classes(self.classes.len()));
+        }
+        for (index, class) in self.classes.iter().enumerate() {
+            let good =
+                (6_000..=510_000).contains(&class.bitrate) && class.complexity <= 10 && class.expected_loss <= 100;
+            if !good {
+                return Err(ConfigError::Class(index));
+            }
+        }
+        // Written so that a NaN fails too.
+        let ordered = self.gate.close_dbov <= self.gate.open_dbov;
+        if !ordered || self.gate.hangover_ticks < crate::groups::SETTLE_TICKS {
+            return Err(ConfigError::Gate);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_are_valid_and_each_bad_number_is_named() {
+        let good = ConversationConfig::default();
+        assert_eq!(good.validate(), Ok(()));
+        let mut bad = good.clone();
+        bad.limits.sources = 0;
+        assert_eq!(bad.validate(), Err(ConfigError::Capacity { name: "sources", value: 0 }));
+        let mut bad = good.clone();
+        bad.classes.clear();
+        assert_eq!(bad.validate(), Err(ConfigError::Classes(0)));
+        let mut bad = good.clone();
+        bad.classes[0].complexity = 11;
+        assert_eq!(bad.validate(), Err(ConfigError::Class(0)));
+        let mut bad = good.clone();
+        bad.gate.close_dbov = f32::NAN;
+        assert_eq!(bad.validate(), Err(ConfigError::Gate));
+        let mut bad = good;
+        bad.gate.hangover_ticks = 14;
+        assert_eq!(bad.validate(), Err(ConfigError::Gate));
+    }
+}

@@ -1,0 +1,263 @@
+//! A mix slot: one distinct mix, from source frames to a packet payload.
+//!
+//! Owns the encoder, the limiter and the frame of one mix; lives in a pool in the conversation, one slot
+//! per receiver at most. Runs in the tick. A silent mix rests: after ten silent frames only one frame each
+//! 400 ms is encoded, and the first frame after a rest is coded without prediction.
+//! Not here: which receivers share the slot (see `groups`).
+
+use antiphon_codec::{Encoder, MAX_FRAME_BYTES};
+use antiphon_rtp::{AudioLevel, CsrcLevels, MAX_CSRCS, SourceId};
+
+use crate::bits::{self, words_for};
+use crate::gate::mean_square;
+use crate::limiter::Limiter;
+use crate::source::Source;
+use crate::{BusRate, ConversationConfig, EncodeClass};
+
+/// Silent frames after which a mix rests.
+const REST_AFTER: u32 = 10;
+/// Ticks between the frames of a resting mix: 400 ms.
+const REST_PERIOD: u32 = 20;
+
+/// Encoder, limiter and result of one distinct mix.
+pub(crate) struct MixSlot {
+    encoder: Encoder,
+    limiter: Limiter,
+    rate: BusRate,
+    /// The class whose settings the encoder has.
+    class: u8,
+    /// Heard set ∩ active sources, as words.
+    pub(crate) key: Box<[u64]>,
+    /// Hash of the gains on those sources.
+    pub(crate) gains: u64,
+    /// A receiver of the mix, whose gains are everybody's.
+    pub(crate) sample: u16,
+    /// Receivers of the mix.
+    pub(crate) members: u32,
+    /// Those that get packets.
+    pub(crate) rtp_members: u32,
+    /// Silent frames in a row.
+    silent: u32,
+    /// Encode the next frame without prediction.
+    unpredicted: bool,
+    frame: Box<[f32]>,
+    payload: [u8; MAX_FRAME_BYTES],
+    payload_len: usize,
+    csrcs: [SourceId; MAX_CSRCS],
+    csrc_levels: CsrcLevels,
+    csrc_count: usize,
+    level: AudioLevel,
+}
+
+impl MixSlot {
+    pub(crate) fn new(config: &ConversationConfig, class: u8) -> Result<Box<Self>, antiphon_codec::CodecError> {
+        let settings = config.classes.get(usize::from(class)).copied().unwrap_or_default();
+        let samples = config.rate.frame_samples();
+        Ok(Box::new(Self {
+            encoder: Encoder::new(&settings.encoder_config(config.rate))?,
+            limiter: Limiter::new(samples),
+            rate: config.rate,
+            class,
+            key: vec![0; words_for(config.limits.sources)].into(),
+            gains: 0,
+            sample: 0,
+            members: 0,
+            rtp_members: 0,
+            silent: 0,
+            unpredicted: false,
+            frame: vec![0.0; samples].into(),
+            payload: [0; MAX_FRAME_BYTES],
+            payload_len: 0,
+            csrcs: [SourceId::new(0); MAX_CSRCS],
+            csrc_levels: CsrcLevels::collect([]),
+            csrc_count: 0,
+            level: AudioLevel::SILENCE,
+        }))
+    }
+
+    /// Continues exactly where `source` stands: the same samples in give the same packets out.
+    pub(crate) fn copy_from(&mut self, source: &Self) {
+        self.encoder.copy_state_from(&source.encoder).expect("invariant: all slots of a conversation have one shape");
+        self.limiter.copy_from(&source.limiter);
+        self.class = source.class;
+        self.silent = source.silent;
+        self.unpredicted = source.unpredicted;
+    }
+
+    /// Forgets everything, for a mix nobody heard before.
+    pub(crate) fn start_afresh(&mut self) {
+        self.encoder.reset().expect("invariant: a created encoder can be reset");
+        self.limiter.reset();
+        self.silent = 0;
+        self.unpredicted = false;
+    }
+
+    /// Makes the next frame one that a decoder without history can start at.
+    pub(crate) fn start_unpredicted(&mut self) {
+        self.unpredicted = true;
+    }
+
+    /// Gives the encoder the settings of its receivers' class.
+    pub(crate) fn use_class(&mut self, class: u8, classes: &[EncodeClass]) {
+        if self.class == class {
+            return;
+        }
+        if let Some(settings) = classes.get(usize::from(class)) {
+            self.encoder.apply(&settings.encoder_config(self.rate)).expect("invariant: classes are validated");
+        }
+        self.class = class;
+    }
+
+    /// Sums the sources in the key with their gains and limits the sum.
+    /// `total` is the sum of all active sources, and `active` which they are.
+    pub(crate) fn mix(
+        &mut self,
+        sources: &[Option<Box<Source>>],
+        gains: &[(u16, u16, f32)],
+        total: &[f32],
+        active: &[u64],
+    ) {
+        let inside = bits::count(&self.key);
+        let outside = bits::count(active) - inside;
+        let gained = gains.iter().any(|entry| bits::has(&self.key, usize::from(entry.1)));
+        if !gained && outside + 1 < inside {
+            // Mix-minus: cheaper to take the few away than to add the many up.
+            self.frame.copy_from_slice(total);
+            for index in bits::ones_without(active, &self.key) {
+                if let Some(source) = sounding(sources, index) {
+                    subtract(&mut self.frame, source.frame());
+                }
+            }
+        } else {
+            self.frame.fill(0.0);
+            for index in bits::ones(&self.key) {
+                let Some(source) = sounding(sources, index) else { continue };
+                match gains.iter().find(|entry| usize::from(entry.1) == index) {
+                    Some(&(_, _, gain)) => add_scaled(&mut self.frame, source.frame(), gain),
+                    None => add(&mut self.frame, source.frame()),
+                }
+            }
+        }
+        self.limiter.process(&mut self.frame);
+        self.describe(sources);
+        self.silent = if inside == 0 { self.silent.saturating_add(1) } else { 0 };
+    }
+
+    /// Encodes the frame if one is due. Gives whether there is a packet this tick.
+    pub(crate) fn encode(&mut self) -> bool {
+        self.payload_len = 0;
+        let resting = self.silent > REST_AFTER;
+        if resting {
+            // The frame that ends the rest is coded without reference to the ones before it.
+            self.unpredicted = true;
+            if !(self.silent - REST_AFTER).is_multiple_of(REST_PERIOD) {
+                return false;
+            }
+        }
+        let unpredicted = self.unpredicted && !resting;
+        if unpredicted {
+            // Refusals are impossible for this setting; a predicted frame would do no harm either.
+            let _ = self.encoder.set_prediction_disabled(true);
+        }
+        if let Ok(len) = self.encoder.encode(&self.frame, &mut self.payload) {
+            self.payload_len = len;
+        }
+        if unpredicted {
+            let _ = self.encoder.set_prediction_disabled(false);
+            self.unpredicted = false;
+        }
+        self.payload_len > 0
+    }
+
+    /// No packet this tick, because nobody would get it.
+    pub(crate) fn skip_encode(&mut self) {
+        self.payload_len = 0;
+    }
+
+    /// The packet of this tick; empty if there is none.
+    pub(crate) fn payload(&self) -> &[u8] {
+        &self.payload[..self.payload_len]
+    }
+
+    pub(crate) fn frame(&self) -> &[f32] {
+        &self.frame
+    }
+
+    pub(crate) fn csrcs(&self) -> &[SourceId] {
+        &self.csrcs[..self.csrc_count]
+    }
+
+    pub(crate) fn csrc_levels(&self) -> &CsrcLevels {
+        &self.csrc_levels
+    }
+
+    pub(crate) fn level(&self) -> AudioLevel {
+        self.level
+    }
+
+    /// Whether the mix has had no source for long enough to rest.
+    pub(crate) fn is_resting(&self) -> bool {
+        self.silent > REST_AFTER
+    }
+
+    /// Works out level and contributors: at most fifteen, the loudest (RFC 3550 §7.1).
+    fn describe(&mut self, sources: &[Option<Box<Source>>]) {
+        let mut loudest = [(f32::NEG_INFINITY, SourceId::new(0), AudioLevel::SILENCE); MAX_CSRCS];
+        let mut count = 0;
+        for source in bits::ones(&self.key).filter_map(|index| sources[index].as_ref()) {
+            let power = source.power();
+            // An insertion sort over fifteen places, loudest first.
+            let at = loudest[..count].iter().rposition(|entry| entry.0 >= power).map_or(0, |before| before + 1);
+            if at < MAX_CSRCS {
+                count = (count + 1).min(MAX_CSRCS);
+                loudest[at..count].rotate_right(1);
+                loudest[at] = (power, source.source_id(), source.level());
+            }
+        }
+        for (csrc, entry) in self.csrcs.iter_mut().zip(&loudest[..count]) {
+            *csrc = entry.1;
+        }
+        self.csrc_count = count;
+        self.csrc_levels = CsrcLevels::collect(loudest[..count].iter().map(|entry| entry.2));
+        self.level =
+            if count == 0 { AudioLevel::SILENCE } else { AudioLevel::from_mean_square(mean_square(&self.frame)) };
+    }
+}
+
+impl std::fmt::Debug for MixSlot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MixSlot").field("members", &self.members).field("class", &self.class).finish_non_exhaustive()
+    }
+}
+
+fn sounding(sources: &[Option<Box<Source>>], index: usize) -> Option<&Source> {
+    sources[index].as_deref().filter(|source| !source.is_silent())
+}
+
+/// Adds the frames of all `active` sources up.
+pub(crate) fn sum(total: &mut [f32], sources: &[Option<Box<Source>>], active: &[u64]) {
+    total.fill(0.0);
+    for index in bits::ones(active) {
+        if let Some(source) = sounding(sources, index) {
+            add(total, source.frame());
+        }
+    }
+}
+
+fn add(out: &mut [f32], frame: &[f32]) {
+    for (out, sample) in out.iter_mut().zip(frame) {
+        *out += sample;
+    }
+}
+
+fn subtract(out: &mut [f32], frame: &[f32]) {
+    for (out, sample) in out.iter_mut().zip(frame) {
+        *out -= sample;
+    }
+}
+
+fn add_scaled(out: &mut [f32], frame: &[f32], gain: f32) {
+    for (out, sample) in out.iter_mut().zip(frame) {
+        *out += sample * gain;
+    }
+}

@@ -1,0 +1,302 @@
+//! A receiver: one participant as a listener, over RTP or as an app.
+//!
+//! Owns its RTP numbers (SSRC, sequence, timestamp), its lanes, or the rings of an app's ear, and
+//! brings one mix slot into the conversation's pool. Runs in the tick; made and dropped on control threads.
+//! Invariants: the timestamp follows the tick, the sequence number the packets sent.
+//! Not here: what is in the mix. Spec: RFC 3550 §5.1, RFC 6464, RFC 6465, RFC 8843 §9.2.
+
+use antiphon_codec::CodecError;
+use antiphon_rt::MonoTime;
+use antiphon_rt::packet_ring::{MAX_PACKET, PacketMeta, PacketSender};
+use antiphon_rtp::{
+    AudioLevel, Extension, LevelExtension, PayloadType, RtpHeader, RtpTimestamp, SeqNo, SourceId, Ssrc,
+};
+
+use crate::inlet::Mid;
+use crate::lanes::LaneTable;
+use crate::mix::MixSlot;
+use crate::pcm::{AppEar, EarSender, MixedFrame, Samples, UnmixedFrame, ear};
+use crate::source::Source;
+use crate::{ConversationConfig, RTP_FRAME, SourceSlot, groups};
+
+/// What was negotiated for a leg's sending direction.
+#[derive(Clone, Copy, Debug)]
+pub struct RtpReceiverConfig {
+    /// Tag of its packets in the egress ring: the transport's number for the leg.
+    pub leg: u32,
+    /// SSRC of the mix.
+    pub ssrc: Ssrc,
+    /// Opus payload type, as the leg's peer numbers it.
+    pub payload_type: PayloadType,
+    /// Random first sequence number (RFC 3550 §5.1).
+    pub first_seq: SeqNo,
+    /// Random first timestamp.
+    pub first_timestamp: RtpTimestamp,
+    /// Index into the conversation's encoder classes.
+    pub class: u8,
+    /// Header extension id for the level of the mix (RFC 6464), if negotiated.
+    pub level_extension: Option<u8>,
+    /// Header extension id for the levels of the contributors (RFC 6465), if negotiated.
+    pub csrc_level_extension: Option<u8>,
+    /// Header extension id and value of the mid of the mix's m-line, if negotiated.
+    pub mid: Option<(u8, Mid)>,
+    /// Where the sources it hears are forwarded one by one, on a bot's leg.
+    pub lanes: Option<LaneConfig>,
+}
+
+/// What was negotiated for the lanes m-line.
+#[derive(Clone, Copy, Debug)]
+pub struct LaneConfig {
+    /// Opus payload type on that m-line.
+    pub payload_type: PayloadType,
+    /// Header extension id and value of its mid.
+    pub mid: (u8, Mid),
+    /// Header extension id for the source's own level (RFC 6464), if negotiated.
+    pub level_extension: Option<u8>,
+    /// Random base: a source's SSRC is this plus a number that is its own for as long as it lives.
+    pub ssrc_base: u32,
+}
+
+/// Rings of an app's ear.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AppEarConfig {
+    /// Mixed frames that may wait: 20 ms and 2 KB each.
+    pub mixed_frames: usize,
+    /// Unmixed frames that may wait, of all sources together.
+    pub unmixed_frames: usize,
+}
+
+impl Default for AppEarConfig {
+    fn default() -> Self {
+        Self { mixed_frames: 50, unmixed_frames: 500 }
+    }
+}
+
+/// Why a receiver could not be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReceiverError {
+    /// The conversation has no such encoder class.
+    #[error("encoder class {0} does not exist")]
+    Class(u8),
+    /// The encoder could not be made.
+    #[error("cannot make an encoder")]
+    Codec(#[from] CodecError),
+}
+
+/// One listener.
+#[derive(Debug)]
+pub struct Receiver {
+    kind: Kind,
+    class: u8,
+    /// The slot it adds to the pool while it is in, and takes along when it leaves.
+    pub(crate) spare: Option<Box<MixSlot>>,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Rtp(Box<RtpOut>),
+    App(AppOut),
+}
+
+#[derive(Debug)]
+pub(crate) struct RtpOut {
+    config: RtpReceiverConfig,
+    next_seq: SeqNo,
+    /// The tick of its last packet; none before the first.
+    last_tick: Option<u64>,
+    pub(crate) lanes: Option<LaneTable>,
+    sent: u64,
+}
+
+struct AppOut {
+    ear: EarSender,
+    dropped: u64,
+}
+
+impl std::fmt::Debug for AppOut {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AppOut").field("dropped", &self.dropped).finish_non_exhaustive()
+    }
+}
+
+impl Receiver {
+    /// A listener over RTP.
+    ///
+    /// # Errors
+    /// [`ReceiverError::Class`] for a class the conversation does not have; [`ReceiverError::Codec`].
+    ///
+    /// # Real-time
+    /// Allocates about 40 KB: make it on a control thread.
+    pub fn rtp(config: RtpReceiverConfig, conversation: &ConversationConfig) -> Result<Box<Self>, ReceiverError> {
+        if usize::from(config.class) >= conversation.classes.len() {
+            return Err(ReceiverError::Class(config.class));
+        }
+        let lanes = config.lanes.map(|lanes| LaneTable::new(lanes, conversation.limits.sources));
+        let out = RtpOut { config, next_seq: config.first_seq, last_tick: None, lanes, sent: 0 };
+        let spare = Some(MixSlot::new(conversation, config.class)?);
+        Ok(Box::new(Self { kind: Kind::Rtp(Box::new(out)), class: config.class, spare }))
+    }
+
+    /// An app as a listener, with the app's end of it.
+    ///
+    /// # Errors
+    /// [`ReceiverError::Codec`].
+    ///
+    /// # Real-time
+    /// Allocates about 40 KB and the rings: make it on a control thread.
+    pub fn app(rings: AppEarConfig, conversation: &ConversationConfig) -> Result<(Box<Self>, AppEar), ReceiverError> {
+        let (sender, app) = ear(rings.mixed_frames, rings.unmixed_frames);
+        let out = AppOut { ear: sender, dropped: 0 };
+        let spare = Some(MixSlot::new(conversation, 0)?);
+        Ok((Box::new(Self { kind: Kind::App(out), class: groups::PCM_CLASS, spare }), app))
+    }
+
+    /// Packets sent to it so far, lanes included; 0 for an app.
+    #[must_use]
+    pub fn sent(&self) -> u64 {
+        match &self.kind {
+            Kind::Rtp(out) => out.sent,
+            Kind::App(_) => 0,
+        }
+    }
+
+    /// Frames that found the app's rings full; 0 for RTP.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        match &self.kind {
+            Kind::Rtp(_) => 0,
+            Kind::App(out) => out.dropped,
+        }
+    }
+
+    pub(crate) fn class(&self) -> u8 {
+        self.class
+    }
+
+    pub(crate) fn rtp_out(&mut self) -> Option<&mut RtpOut> {
+        match &mut self.kind {
+            Kind::Rtp(out) => Some(out),
+            Kind::App(_) => None,
+        }
+    }
+
+    /// Whether sources are delivered to it one by one over RTP.
+    pub(crate) fn has_lanes(&self) -> bool {
+        matches!(&self.kind, Kind::Rtp(out) if out.lanes.is_some())
+    }
+
+    /// Hands an app its mix of this tick. Gives the frames dropped: the newest, when the ring is full.
+    pub(crate) fn tell_mixed(&mut self, tick: u64, at: MonoTime, mix: &MixSlot) -> u32 {
+        use ringbuf::traits::{Observer, Producer};
+        let Kind::App(out) = &mut self.kind else { return 0 };
+        if out.ear.mixed.is_full() {
+            out.dropped += 1;
+            return 1;
+        }
+        let talking = mix.csrcs().len() as u16;
+        let frame = MixedFrame { tick, at, level: mix.level(), talking, samples: Samples::from_bus(mix.frame()) };
+        let _ = out.ear.mixed.try_push(frame);
+        0
+    }
+
+    /// Hands an app one source of this tick, if there is anything to hand over. Gives the frames dropped.
+    pub(crate) fn tell_unmixed(&mut self, tick: u64, at: MonoTime, slot: SourceSlot, source: &Source) -> u32 {
+        use ringbuf::traits::{Observer, Producer};
+        let Kind::App(out) = &mut self.kind else { return 0 };
+        if out.ear.unmixed.is_full() {
+            out.dropped += 1;
+            return 1;
+        }
+        let frame = UnmixedFrame {
+            tick,
+            at,
+            source_id: source.source_id(),
+            source: slot,
+            timestamp: source.timestamp(),
+            outcome: source.outcome(),
+            level: source.level(),
+            samples: Samples::from_bus(source.frame()),
+        };
+        let _ = out.ear.unmixed.try_push(frame);
+        0
+    }
+
+    pub(crate) fn is_app(&self) -> bool {
+        matches!(self.kind, Kind::App(_))
+    }
+}
+
+impl RtpOut {
+    /// Writes this tick's packet of `mix` to the egress ring. `false` if it had no room: the packet
+    /// is lost, the sequence number used, so that the peer sees the loss and conceals it.
+    pub(crate) fn send(
+        &mut self,
+        tick: u64,
+        at: MonoTime,
+        mix: &MixSlot,
+        egress: &mut PacketSender,
+        out: &mut [u8; MAX_PACKET],
+    ) -> bool {
+        let config = &self.config;
+        let level = LevelExtension { level: mix.level(), voice: !mix.csrcs().is_empty() }.to_bytes();
+        let none = Extension { id: 0, data: &[] };
+        let mut extensions = [none; 3];
+        let mut count = 0;
+        let mut add = |id: Option<u8>, data| {
+            if let Some(id) = id {
+                extensions[count] = Extension { id, data };
+                count += 1;
+            }
+        };
+        add(config.mid.as_ref().map(|mid| mid.0), config.mid.as_ref().map_or(&[][..], |mid| mid.1.as_bytes()));
+        add(config.level_extension, &level);
+        let csrc_levels = mix.csrc_levels().as_bytes();
+        add(config.csrc_level_extension.filter(|_| !csrc_levels.is_empty()), csrc_levels);
+        let header = RtpHeader {
+            marker: self.last_tick.is_none_or(|last| last + 1 < tick),
+            payload_type: config.payload_type,
+            seq: self.next_seq,
+            timestamp: config.first_timestamp.advance((tick as u32).wrapping_mul(RTP_FRAME)),
+            ssrc: config.ssrc,
+            csrcs: mix.csrcs(),
+            extensions: &extensions[..count],
+        };
+        self.next_seq = self.next_seq.next();
+        self.last_tick = Some(tick);
+        let Ok(len) = header.write(out, mix.payload()) else { return false };
+        let sent = egress.push(PacketMeta { at, leg: config.leg }, &out[..len]).is_ok();
+        self.sent += u64::from(sent);
+        sent
+    }
+
+    /// Forwards one packet of a source as it came, under the numbers of its lane.
+    pub(crate) fn forward(
+        &mut self,
+        packet: &LanePacket<'_>,
+        egress: &mut PacketSender,
+        out: &mut [u8; MAX_PACKET],
+    ) -> bool {
+        let Some(lanes) = &mut self.lanes else { return false };
+        let Some(len) = lanes.write(packet, out) else { return false };
+        let sent = egress.push(PacketMeta { at: packet.at, leg: self.config.leg }, &out[..len]).is_ok();
+        self.sent += u64::from(sent);
+        sent
+    }
+}
+
+/// One received packet on its way to lanes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LanePacket<'a> {
+    pub(crate) tick: u64,
+    pub(crate) at: MonoTime,
+    pub(crate) source: SourceSlot,
+    pub(crate) source_id: SourceId,
+    /// The sender's SSRC: another one means another stream.
+    pub(crate) ssrc: Ssrc,
+    pub(crate) marker: bool,
+    pub(crate) seq: SeqNo,
+    pub(crate) timestamp: RtpTimestamp,
+    pub(crate) level: Option<AudioLevel>,
+    pub(crate) payload: &'a [u8],
+}

@@ -1,0 +1,453 @@
+//! A source: one voice, from packets or from an app's ring to a 20 ms frame on the bus.
+//!
+//! Owns the jitter buffer and decoder (or the ring), the frame of this tick, its level and talk
+//! gate. Runs in the tick; made and dropped on control threads. Invariant: after
+//! [`Source::produce`] the frame is one tick of finite samples, zero when `is_silent`.
+//! Not here: who hears it.
+
+use antiphon_codec::{Channels, CodecError, Decoder};
+use antiphon_rt::MonoTime;
+use antiphon_rtp::{AudioLevel, RtpTimestamp, SourceId};
+use ringbuf::HeapCons;
+use ringbuf::traits::{Consumer, Observer};
+
+use crate::gate::{Gate, mean_square};
+use crate::jitter::{Arrival, Insert, JitterBuffer, Step};
+use crate::pcm::{AppMouth, mouth};
+use crate::{
+    BusRate, ConversationConfig, FrameCounts, FrameOutcome, InletSlot, PacketCounts, PacketOutcome, RTP_FRAME,
+    SourceReading, SourceSlot,
+};
+
+/// Bus samples the decoded queue holds: the longest packet and a frame.
+const QUEUE_48K: u32 = 5_760 + RTP_FRAME;
+/// Idle ticks after which a lane is free for somebody else: 10 s.
+const LANE_IDLE_TICKS: u32 = 500;
+
+/// One voice.
+#[derive(Debug)]
+pub struct Source {
+    feed: Feed,
+    lane: Option<Lane>,
+    source_id: SourceId,
+    rate: BusRate,
+    frame: Box<[f32]>,
+    /// The frame is all zero.
+    silent: bool,
+    outcome: FrameOutcome,
+    timestamp: RtpTimestamp,
+    gate: Gate,
+    stamped_level: Option<AudioLevel>,
+    muted: bool,
+    frames: FrameCounts,
+    underruns: u64,
+}
+
+#[derive(Debug)]
+enum Feed {
+    Rtp(Box<RtpFeed>),
+    App(AppFeed),
+}
+
+struct RtpFeed {
+    jitter: JitterBuffer,
+    decoder: Decoder,
+    /// Decoded samples that no tick has taken yet.
+    queue: Box<[f32]>,
+    queued: usize,
+    /// What the samples at the front of the queue are.
+    queue_outcome: FrameOutcome,
+    /// RTP time of the sample at the front of the queue.
+    queue_timestamp: u64,
+    /// Where in the counts the last reading was taken.
+    reported: PacketCounts,
+}
+
+impl std::fmt::Debug for RtpFeed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RtpFeed").field("jitter", &self.jitter).field("queued", &self.queued).finish_non_exhaustive()
+    }
+}
+
+struct AppFeed {
+    ring: HeapCons<i16>,
+    scratch: Box<[i16]>,
+    speaking: bool,
+}
+
+impl std::fmt::Debug for AppFeed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AppFeed").field("speaking", &self.speaking).finish_non_exhaustive()
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Lane {
+    inlet: InletSlot,
+    bound: bool,
+    idle_ticks: u32,
+}
+
+impl Source {
+    /// A source fed by the main stream of an inlet.
+    ///
+    /// # Errors
+    /// [`CodecError::OutOfMemory`].
+    ///
+    /// # Real-time
+    /// Allocates about 70 KB: make it on a control thread.
+    pub fn rtp(source_id: SourceId, config: &ConversationConfig) -> Result<Box<Self>, CodecError> {
+        let feed = RtpFeed {
+            jitter: JitterBuffer::new(),
+            decoder: Decoder::new(config.rate.codec_rate(), Channels::Mono)?,
+            queue: vec![0.0; config.rate.from_rtp(QUEUE_48K)].into(),
+            queued: 0,
+            queue_outcome: FrameOutcome::Skipped,
+            queue_timestamp: 0,
+            reported: PacketCounts::default(),
+        };
+        Ok(Self::with_feed(Feed::Rtp(Box::new(feed)), source_id, config))
+    }
+
+    /// A lane of `inlet`: a source that takes on whichever participant needs one.
+    ///
+    /// # Errors
+    /// As [`Source::rtp`].
+    ///
+    /// # Real-time
+    /// As [`Source::rtp`].
+    pub fn lane(inlet: InletSlot, config: &ConversationConfig) -> Result<Box<Self>, CodecError> {
+        let mut source = Self::rtp(SourceId::new(0), config)?;
+        source.lane = Some(Lane { inlet, bound: false, idle_ticks: 0 });
+        Ok(source)
+    }
+
+    /// A source fed by an app, with the app's end of it: `capacity` samples, mono at the bus rate.
+    ///
+    /// # Real-time
+    /// Allocates: make it on a control thread.
+    #[must_use]
+    pub fn app(source_id: SourceId, capacity: usize, config: &ConversationConfig) -> (Box<Self>, AppMouth) {
+        let (app, ring) = mouth(capacity);
+        let scratch = vec![0; config.rate.frame_samples()].into();
+        let feed = Feed::App(AppFeed { ring, scratch, speaking: false });
+        (Self::with_feed(feed, source_id, config), app)
+    }
+
+    fn with_feed(feed: Feed, source_id: SourceId, config: &ConversationConfig) -> Box<Self> {
+        Box::new(Self {
+            feed,
+            lane: None,
+            source_id,
+            rate: config.rate,
+            frame: vec![0.0; config.rate.frame_samples()].into(),
+            silent: true,
+            outcome: FrameOutcome::Skipped,
+            timestamp: RtpTimestamp::new(0),
+            gate: Gate::new(&config.gate),
+            stamped_level: None,
+            muted: false,
+            frames: FrameCounts::default(),
+            underruns: 0,
+        })
+    }
+
+    /// Its frames so far, one per tick.
+    #[must_use]
+    pub fn frames(&self) -> &FrameCounts {
+        &self.frames
+    }
+
+    /// Its packets so far; all zero for an app's source.
+    #[must_use]
+    pub fn packets(&self) -> PacketCounts {
+        match &self.feed {
+            Feed::Rtp(feed) => *feed.jitter.counts(),
+            Feed::App(_) => PacketCounts::default(),
+        }
+    }
+
+    /// Ticks in which the app's ring ran dry in mid-speech.
+    #[must_use]
+    pub fn underruns(&self) -> u64 {
+        self.underruns
+    }
+
+    pub(crate) fn source_id(&self) -> SourceId {
+        self.source_id
+    }
+
+    pub(crate) fn frame(&self) -> &[f32] {
+        &self.frame
+    }
+
+    pub(crate) fn is_silent(&self) -> bool {
+        self.silent
+    }
+
+    pub(crate) fn outcome(&self) -> FrameOutcome {
+        self.outcome
+    }
+
+    pub(crate) fn timestamp(&self) -> RtpTimestamp {
+        self.timestamp
+    }
+
+    pub(crate) fn level(&self) -> AudioLevel {
+        self.gate.level()
+    }
+
+    pub(crate) fn power(&self) -> f32 {
+        self.gate.power()
+    }
+
+    pub(crate) fn is_active(&self) -> bool {
+        self.gate.is_open()
+    }
+
+    pub(crate) fn is_muted(&self) -> bool {
+        self.muted
+    }
+
+    pub(crate) fn mute(&mut self, muted: bool) {
+        self.muted = muted;
+    }
+
+    /// The inlet this is a free lane of.
+    pub(crate) fn free_lane_of(&self) -> Option<InletSlot> {
+        self.lane.filter(|lane| !lane.bound).map(|lane| lane.inlet)
+    }
+
+    /// The inlet this is a bound lane of.
+    pub(crate) fn bound_lane_of(&self) -> Option<InletSlot> {
+        self.lane.filter(|lane| lane.bound).map(|lane| lane.inlet)
+    }
+
+    /// Whether a frame of it belongs to somebody: false only for a lane nobody is bound to.
+    pub(crate) fn has_identity(&self) -> bool {
+        self.lane.is_none_or(|lane| lane.bound)
+    }
+
+    /// Makes this lane carry `source_id` from now on.
+    pub(crate) fn bind(&mut self, source_id: SourceId) {
+        self.restart();
+        self.source_id = source_id;
+        if let Some(lane) = &mut self.lane {
+            lane.bound = true;
+            lane.idle_ticks = 0;
+        }
+    }
+
+    /// Frees this lane if it has been idle for long, and says so.
+    pub(crate) fn free_if_idle(&mut self) -> bool {
+        let idle = matches!(&self.feed, Feed::Rtp(feed) if feed.jitter.is_idle());
+        let Some(lane) = &mut self.lane else { return false };
+        if !lane.bound {
+            return false;
+        }
+        lane.idle_ticks = if idle { lane.idle_ticks + 1 } else { 0 };
+        if lane.idle_ticks < LANE_IDLE_TICKS {
+            return false;
+        }
+        lane.bound = false;
+        true
+    }
+
+    /// The sender starts another stream.
+    pub(crate) fn restart(&mut self) {
+        if let Feed::Rtp(feed) = &mut self.feed {
+            feed.jitter.restart();
+        }
+    }
+
+    /// Takes one packet in. O(packet).
+    pub(crate) fn insert(&mut self, mut arrival: Arrival<'_>, level: Option<AudioLevel>) -> Insert {
+        let Feed::Rtp(feed) = &mut self.feed else {
+            return Insert::Ended(PacketOutcome::Skipped);
+        };
+        if level.is_some() {
+            self.stamped_level = level;
+        }
+        arrival.quiet = level == Some(AudioLevel::SILENCE);
+        feed.jitter.insert(&arrival)
+    }
+
+    /// Packets that ended since the last call.
+    pub(crate) fn take_packet_counts(&mut self) -> PacketCounts {
+        match &mut self.feed {
+            Feed::Rtp(feed) => {
+                let counts = *feed.jitter.counts();
+                let ended = counts.since(&feed.reported);
+                feed.reported = counts;
+                ended
+            }
+            Feed::App(_) => PacketCounts::default(),
+        }
+    }
+
+    /// Makes the frame of the tick at `now` and updates level and gate. Gives whether an app's
+    /// ring ran dry in it.
+    pub(crate) fn produce(&mut self, now: MonoTime) -> bool {
+        let mut underrun = false;
+        let outcome = if self.muted {
+            self.discard()
+        } else {
+            match &mut self.feed {
+                Feed::Rtp(feed) => {
+                    let quiet = self.gate.is_quiet();
+                    let (outcome, timestamp) = feed.produce(now, quiet, self.rate, &mut self.frame);
+                    self.timestamp = timestamp;
+                    outcome
+                }
+                Feed::App(feed) => {
+                    let (outcome, dry) = feed.produce(&mut self.frame);
+                    underrun = dry;
+                    self.timestamp = self.timestamp.advance(RTP_FRAME);
+                    outcome
+                }
+            }
+        };
+        let sounding = !matches!(outcome, FrameOutcome::Skipped | FrameOutcome::Comfort);
+        let power = if sounding { mean_square(&self.frame) } else { 0.0 };
+        if power > 0.0 {
+            self.silent = false;
+        } else if !self.silent {
+            self.frame.fill(0.0); // also clears a frame with poison in it
+            self.silent = true;
+        }
+        self.gate.update(power);
+        self.outcome = outcome;
+        self.frames.add(outcome);
+        self.underruns += u64::from(underrun);
+        underrun
+    }
+
+    fn discard(&mut self) -> FrameOutcome {
+        match &mut self.feed {
+            Feed::Rtp(feed) => {
+                feed.jitter.discard();
+                feed.queued = 0;
+            }
+            Feed::App(feed) => {
+                feed.ring.clear();
+                feed.speaking = false;
+            }
+        }
+        FrameOutcome::Skipped
+    }
+
+    pub(crate) fn reading(&self, slot: SourceSlot, now: MonoTime) -> SourceReading {
+        let (target, delay) = match &self.feed {
+            Feed::Rtp(feed) => (feed.jitter.target_ns(), feed.jitter.delay_ns(now)),
+            Feed::App(_) => (0, 0),
+        };
+        let millis = |nanos: i64| u32::try_from(nanos / 1_000_000).unwrap_or(0);
+        SourceReading {
+            source: slot,
+            source_id: self.has_identity().then_some(self.source_id),
+            level: self.level(),
+            stamped_level: self.stamped_level,
+            talking: self.gate.is_open(),
+            muted: self.muted,
+            packets: self.packets(),
+            frames: self.frames,
+            target_delay_ms: millis(target),
+            playout_delay_ms: millis(delay),
+        }
+    }
+}
+
+impl RtpFeed {
+    fn produce(
+        &mut self,
+        now: MonoTime,
+        quiet: bool,
+        rate: BusRate,
+        frame: &mut [f32],
+    ) -> (FrameOutcome, RtpTimestamp) {
+        let mut outcome = if self.queued > 0 { self.queue_outcome } else { FrameOutcome::Skipped };
+        let mut timestamp = self.queue_timestamp;
+        let mut first = self.queued == 0;
+        while self.queued < frame.len() {
+            let ahead = std::time::Duration::from_nanos(self.queued as u64 * 1_000_000_000 / u64::from(rate.hz()));
+            let (stretch, at) = self.fill(now + ahead, quiet, rate);
+            if first {
+                timestamp = at;
+                first = false;
+            }
+            outcome = outcome.max(stretch);
+            self.queue_outcome = stretch;
+        }
+        if outcome > FrameOutcome::Comfort {
+            frame.copy_from_slice(&self.queue[..frame.len()]);
+        }
+        self.queue.copy_within(frame.len()..self.queued, 0);
+        self.queued -= frame.len();
+        self.queue_timestamp = timestamp + u64::from(RTP_FRAME);
+        // The wire number is the low half of the extended one.
+        (outcome, RtpTimestamp::new(timestamp as u32))
+    }
+
+    /// Adds the next stretch of audio to the queue: at least 2.5 ms, at most one packet.
+    fn fill(&mut self, due: MonoTime, quiet: bool, rate: BusRate) -> (FrameOutcome, u64) {
+        let room = &mut self.queue[self.queued..];
+        let (outcome, timestamp, got, wanted) = match self.jitter.next(due, quiet) {
+            Step::Decode { payload, timestamp } => {
+                let got = self.decoder.decode(payload, room);
+                (FrameOutcome::Decoded, timestamp, got, RTP_FRAME)
+            }
+            Step::Recover { next, samples, timestamp } => {
+                let wanted = rate.from_rtp(samples);
+                let got = self.decoder.decode_fec(next, &mut room[..wanted]);
+                (FrameOutcome::Recovered, timestamp, got, samples)
+            }
+            Step::Conceal { samples, timestamp } => {
+                let wanted = rate.from_rtp(samples);
+                let got = self.decoder.conceal(&mut room[..wanted]);
+                (FrameOutcome::Concealed, timestamp, got, samples)
+            }
+            step @ (Step::Comfort | Step::Idle) => {
+                let silence = rate.from_rtp(RTP_FRAME).min(room.len());
+                room[..silence].fill(0.0);
+                self.queued += silence;
+                let outcome = if step == Step::Comfort { FrameOutcome::Comfort } else { FrameOutcome::Skipped };
+                return (outcome, self.queue_timestamp);
+            }
+        };
+        match got {
+            Ok(samples) if samples > 0 => {
+                self.queued += samples;
+                (outcome, timestamp)
+            }
+            // Bytes that passed the packet parser and still do not decode: a frame is missing.
+            _ => {
+                let room = &mut self.queue[self.queued..];
+                let wanted = rate.from_rtp(wanted).clamp(1, room.len());
+                if self.decoder.conceal(&mut room[..wanted]).is_err() {
+                    room[..wanted].fill(0.0);
+                }
+                self.queued += wanted;
+                (FrameOutcome::Concealed, timestamp)
+            }
+        }
+    }
+}
+
+impl AppFeed {
+    fn produce(&mut self, frame: &mut [f32]) -> (FrameOutcome, bool) {
+        let waiting = self.ring.occupied_len();
+        if waiting == 0 {
+            let dry = self.speaking;
+            self.speaking = false;
+            // Running dry between two frames is how an utterance ends: not an underrun.
+            return (if dry { FrameOutcome::Comfort } else { FrameOutcome::Skipped }, false);
+        }
+        let taken = self.ring.pop_slice(&mut self.scratch);
+        for (out, sample) in frame.iter_mut().zip(&self.scratch[..taken]) {
+            *out = f32::from(*sample) / 32_768.0;
+        }
+        frame[taken..].fill(0.0);
+        self.speaking = true;
+        (FrameOutcome::Decoded, taken < frame.len())
+    }
+}
