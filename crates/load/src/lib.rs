@@ -8,5 +8,14 @@
 mod fourier;
 
 pub mod pattern;
-pub mod signature;
 pub mod speech;
+
+pub mod signature;
+
+pub mod recording;
+pub mod wav;
+
+pub mod ear;
+pub mod latency;
+pub mod link;
+pub mod matrix;
