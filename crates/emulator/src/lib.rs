@@ -1,1 +1,36 @@
-//! A Graph-compatible calling service with real meetings.
+//! A Graph-compatible calling service with real meetings, for a laptop or a test.
+//!
+//! Owns the service side of call control: tokens with consent (`entra`), the calling API (`api`), signed notifications
+//! (`notify`), meetings whose sound is an engine conversation (`meeting`), administration and join page (`admin`). One
+//! process, one TCP port with TLS by its own CA. State is in memory. Its call state machine is its own: shared with no
+//! client, so that the two test each other. Async code; media runs on the engine's threads.
+//! Spec: Microsoft Graph cloud communications API, v1.0 and beta.
+
+mod emulator;
+pub use emulator::{Emulator, StartError};
+mod config;
+pub use config::{DEFAULT_TENANT, EmulatorConfig, Limits, TrustAnchors};
+mod clock;
+pub use clock::{Clock, ManualClock, ServiceTime};
+mod operations;
+pub use operations::{
+    CallView, MatrixRow, MeetingView, NewMeeting, NewPerson, OperationError, ParticipantPatch, ParticipantView,
+    PersonView, SessionDescription,
+};
+
+mod server;
+mod service;
+mod tls;
+pub use tls::TlsError;
+
+mod entra;
+pub use entra::{App, Consent, DirectoryError, NewApp, NewUser, User};
+mod api;
+mod admin;
+
+mod world;
+mod call;
+mod meeting;
+pub use meeting::MeetingId;
+mod notify;
+pub use notify::{CourierError, DeliveryCounts};

@@ -1,0 +1,33 @@
+//! `POST /communications/calls/{id}/audioRoutingGroups`: 200 with the group, not 201. Spec: "Create audioRoutingGroup".
+
+use antiphon_graph::AudioRoutingGroup;
+use http::Method;
+
+use super::{ApiError, ApiRequest, Endpoint, Reply};
+use crate::service::Service;
+use crate::world::GroupError;
+
+pub(super) const ENDPOINT: Endpoint = Endpoint {
+    method: Method::POST,
+    path: "/calls/{id}/audioRoutingGroups",
+    handler,
+};
+
+fn handler(service: &Service, request: &ApiRequest) -> Result<Reply, ApiError> {
+    let mut world = service.world();
+    let call = request.own_call(&world)?.id.clone();
+    let group: AudioRoutingGroup = request.json()?;
+    Ok(Reply::ok(&world.create_group(&call, group)?))
+}
+
+impl From<GroupError> for ApiError {
+    fn from(error: GroupError) -> Self {
+        match error {
+            GroupError::NoCall => Self::call_not_found(),
+            GroupError::NoGroup(_) => Self::not_found(error.to_string()),
+            GroupError::Duplicate(_) => Self::conflict(error.to_string()),
+            GroupError::Rule(_) => Self::invalid(error.to_string()),
+            GroupError::Media(_) => Self::internal(error.to_string()),
+        }
+    }
+}

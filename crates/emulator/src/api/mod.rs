@@ -1,0 +1,59 @@
+//! The Graph API: `/v1.0` and `/beta`, `/communications/calls` and `/app/calls`.
+//!
+//! One file per endpoint, each with its [`Endpoint`] and a synchronous handler; `ENDPOINTS` lists them. `dispatch` does
+//! what all have in common: token, routing, body, roles, ids in headers, the error envelope. Handlers validate and speak
+//! to `world`. Spec: Microsoft Graph cloud communications API, OData JSON Format 4.01.
+
+mod dispatch;
+mod error;
+mod reply;
+mod request;
+
+mod create_call;
+mod delete_call;
+mod get_call;
+mod keep_alive;
+
+mod get_participant;
+mod list_participants;
+
+mod create_audio_routing_group;
+mod delete_audio_routing_group;
+mod get_audio_routing_group;
+mod list_audio_routing_groups;
+mod update_audio_routing_group;
+
+pub(crate) use dispatch::serve;
+pub(crate) use error::ApiError;
+pub(crate) use reply::Reply;
+pub(crate) use request::ApiRequest;
+
+use http::Method;
+
+use crate::service::Service;
+
+/// One method of one resource path.
+pub(crate) struct Endpoint {
+    /// HTTP method.
+    pub(crate) method: Method,
+    /// Path below the family, `{id}` for ids, as the permission matrix writes it. Literals may be called with the
+    /// `microsoft.graph.` prefix and in any case.
+    pub(crate) path: &'static str,
+    /// Runs with the role check done, if the matrix asks for one on this request.
+    pub(crate) handler: fn(&Service, &ApiRequest) -> Result<Reply, ApiError>,
+}
+
+/// Every endpoint, literal segments before `{id}` where both would fit.
+const ENDPOINTS: &[&Endpoint] = &[
+    &create_call::ENDPOINT,
+    &get_call::ENDPOINT,
+    &delete_call::ENDPOINT,
+    &keep_alive::ENDPOINT,
+    &list_participants::ENDPOINT,
+    &get_participant::ENDPOINT,
+    &list_audio_routing_groups::ENDPOINT,
+    &create_audio_routing_group::ENDPOINT,
+    &get_audio_routing_group::ENDPOINT,
+    &update_audio_routing_group::ENDPOINT,
+    &delete_audio_routing_group::ENDPOINT,
+];

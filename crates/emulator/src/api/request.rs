@@ -1,0 +1,79 @@
+//! A Graph request as handlers see it: authenticated, routed, its body read.
+
+use antiphon_graph::wire::Version;
+use antiphon_graph::{CallId, ParticipantId, encode_segment};
+use bytes::Bytes;
+use serde::de::DeserializeOwned;
+
+use super::ApiError;
+use crate::call::Call;
+use crate::entra::Caller;
+use crate::world::World;
+
+/// A request whose token, path and role have been checked.
+#[derive(Debug)]
+pub(crate) struct ApiRequest {
+    pub(crate) version: Version,
+    /// The ids in the path, decoded, in order.
+    pub(crate) ids: Vec<String>,
+    pub(crate) body: Bytes,
+    pub(crate) caller: Caller,
+    /// Scheme and host the caller used.
+    pub(crate) base: String,
+    /// The GUID some clients send with every request of one call.
+    pub(crate) scenario_id: Option<String>,
+}
+
+impl ApiRequest {
+    /// The call the path names.
+    pub(crate) fn call_id(&self) -> CallId {
+        CallId::new(self.ids.first().map(String::as_str).unwrap_or_default())
+    }
+
+    /// The participant the path names below the call.
+    pub(crate) fn participant_id(&self) -> ParticipantId {
+        ParticipantId::new(self.item_id())
+    }
+
+    /// The second id of the path.
+    pub(crate) fn item_id(&self) -> &str {
+        self.ids.get(1).map(String::as_str).unwrap_or_default()
+    }
+
+    /// The body as JSON; an absent one is `{}`.
+    ///
+    /// # Errors
+    ///
+    /// 400 when it is no JSON or not of the resource's shape.
+    pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, ApiError> {
+        let body: &[u8] = if self.body.is_empty() { b"{}" } else { &self.body };
+        serde_json::from_slice(body)
+            .map_err(|error| ApiError::invalid(format!("Unable to read JSON request payload: {error}.")))
+    }
+
+    /// The call the path names, if it is in progress, the caller's own, and of the token's tenant.
+    ///
+    /// # Errors
+    ///
+    /// 404 (another application's call does not exist), 403 code 7505.
+    pub(crate) fn own_call<'a>(&self, world: &'a World) -> Result<&'a Call, ApiError> {
+        let call = world
+            .own_call(&self.call_id(), &self.caller)
+            .ok_or_else(ApiError::call_not_found)?;
+        if call.tenant_id != self.caller.tenant_id {
+            return Err(ApiError::tenant_mismatch());
+        }
+        Ok(call)
+    }
+
+    /// Absolute URL of a call, in the version and under the host the caller used.
+    pub(crate) fn call_url(&self, call: &CallId) -> String {
+        let version = self.version.as_str();
+        format!("{}/{version}/communications/calls/{}", self.base, encode_segment(call.as_str()))
+    }
+
+    /// `@odata.context` of something.
+    pub(crate) fn context(&self, of: &str) -> String {
+        format!("{}/{}/$metadata#{of}", self.base, self.version.as_str())
+    }
+}

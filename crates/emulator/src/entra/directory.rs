@@ -1,0 +1,293 @@
+//! Tenants, app registrations, admin consent and users, in memory.
+//!
+//! The rules follow Entra: an app asks for permissions, an administrator of a tenant consents to them, and only consented
+//! ones become roles of a token for that tenant. Pure data behind the service's lock; no clock, no I/O.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use antiphon_graph::permission::Permission;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+use uuid::Uuid;
+
+/// An application registration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct App {
+    /// Client id, a GUID.
+    pub app_id: String,
+    /// Client secret.
+    pub client_secret: String,
+    /// Name shown in rosters.
+    pub display_name: String,
+    /// Tenant it was registered in.
+    pub tenant_id: String,
+    /// Whether it is registered as a calling bot; without it calls are refused with 7503.
+    pub calling_bot: bool,
+    /// Permissions it asks for.
+    pub permissions: BTreeSet<String>,
+    /// What administrators consented to, by tenant.
+    pub consents: BTreeMap<String, BTreeSet<String>>,
+}
+
+/// An application to register. Left-out members are made up.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NewApp {
+    /// Name shown in rosters.
+    pub display_name: String,
+    /// Client id; a GUID.
+    #[serde(default)]
+    pub app_id: Option<String>,
+    /// Client secret.
+    #[serde(default)]
+    pub client_secret: Option<String>,
+    /// Home tenant; the service's first tenant if left out.
+    #[serde(default)]
+    pub tenant_id: Option<String>,
+    /// Permissions to ask for.
+    #[serde(default)]
+    pub permissions: Vec<String>,
+    /// Registered as an application that does not call (`true`), to see what Graph answers to it.
+    #[serde(default)]
+    pub without_calling: bool,
+}
+
+/// An administrator's consent.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Consent {
+    /// Tenant whose administrator consents; the app's home tenant if left out.
+    #[serde(default)]
+    pub tenant_id: Option<String>,
+    /// The permissions consented to; all that the app asks for if left out. Replaces an earlier consent.
+    #[serde(default)]
+    pub permissions: Option<Vec<String>>,
+}
+
+/// A person of a tenant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct User {
+    /// Object id, a GUID.
+    pub id: String,
+    /// Name shown in rosters.
+    pub display_name: String,
+    /// Tenant of the person.
+    pub tenant_id: String,
+}
+
+/// A person to add. Left-out members are made up.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NewUser {
+    /// Name shown in rosters.
+    pub display_name: String,
+    /// Object id; a GUID.
+    #[serde(default)]
+    pub id: Option<String>,
+    /// Tenant; the service's first tenant if left out.
+    #[serde(default)]
+    pub tenant_id: Option<String>,
+}
+
+/// Why the directory refused (culprit: caller).
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum DirectoryError {
+    /// No such tenant.
+    #[error("there is no tenant {0:?}")]
+    UnknownTenant(String),
+    /// No such application.
+    #[error("there is no application {0:?}")]
+    UnknownApp(String),
+    /// No such user.
+    #[error("there is no user {0:?}")]
+    UnknownUser(String),
+    /// The id is taken.
+    #[error("the id {0:?} is already taken")]
+    Taken(String),
+    /// Not a GUID.
+    #[error("{0:?} is not a GUID")]
+    NotGuid(String),
+    /// Not a permission of the calling API.
+    #[error("{0:?} is not a calling permission")]
+    UnknownPermission(String),
+    /// Consent to what the app does not ask for.
+    #[error("the application does not ask for {0:?}: register it with that permission first")]
+    NotRequested(String),
+    /// An empty name.
+    #[error("displayName must not be empty")]
+    EmptyName,
+}
+
+/// Everybody the service knows by identity.
+#[derive(Debug)]
+pub(crate) struct Directory {
+    first_tenant: String,
+    tenants: BTreeSet<String>,
+    apps: BTreeMap<String, App>,
+    users: BTreeMap<String, User>,
+}
+
+impl Directory {
+    /// A directory with one tenant.
+    ///
+    /// # Errors
+    ///
+    /// [`DirectoryError::NotGuid`] when `first_tenant` is none.
+    pub(crate) fn new(first_tenant: &str) -> Result<Self, DirectoryError> {
+        let first_tenant = guid(first_tenant)?;
+        Ok(Self {
+            tenants: BTreeSet::from([first_tenant.clone()]),
+            first_tenant,
+            apps: BTreeMap::new(),
+            users: BTreeMap::new(),
+        })
+    }
+
+    pub(crate) fn first_tenant(&self) -> &str {
+        &self.first_tenant
+    }
+
+    pub(crate) fn tenants(&self) -> impl Iterator<Item = &str> {
+        self.tenants.iter().map(String::as_str)
+    }
+
+    pub(crate) fn apps(&self) -> impl Iterator<Item = &App> {
+        self.apps.values()
+    }
+
+    pub(crate) fn users(&self) -> impl Iterator<Item = &User> {
+        self.users.values()
+    }
+
+    pub(crate) fn app(&self, app_id: &str) -> Option<&App> {
+        self.apps.get(&guid(app_id).ok()?)
+    }
+
+    pub(crate) fn user(&self, id: &str) -> Option<&User> {
+        self.users.get(&guid(id).ok()?)
+    }
+
+    /// The tenant's id in canonical spelling, if it exists.
+    pub(crate) fn tenant(&self, id: &str) -> Option<&str> {
+        self.tenants.get(&guid(id).ok()?).map(String::as_str)
+    }
+
+    /// Adds a tenant, with a fresh id if none is given.
+    pub(crate) fn add_tenant(&mut self, id: Option<&str>) -> Result<String, DirectoryError> {
+        let id = id.map_or_else(|| Ok(fresh()), guid)?;
+        if !self.tenants.insert(id.clone()) {
+            return Err(DirectoryError::Taken(id));
+        }
+        Ok(id)
+    }
+
+    /// Registers an application; nothing is consented yet.
+    pub(crate) fn register(&mut self, new: NewApp) -> Result<App, DirectoryError> {
+        let display_name = named(new.display_name)?;
+        let app_id = new.app_id.as_deref().map_or_else(|| Ok(fresh()), guid)?;
+        if self.apps.contains_key(&app_id) {
+            return Err(DirectoryError::Taken(app_id));
+        }
+        let app = App {
+            client_secret: new.client_secret.unwrap_or_else(fresh_secret),
+            display_name,
+            tenant_id: self.tenant_or_first(new.tenant_id.as_deref())?,
+            calling_bot: !new.without_calling,
+            permissions: known_permissions(new.permissions)?,
+            consents: BTreeMap::new(),
+            app_id: app_id.clone(),
+        };
+        self.apps.insert(app_id, app.clone());
+        Ok(app)
+    }
+
+    /// Removes a registration; tokens already given stop working.
+    pub(crate) fn remove_app(&mut self, app_id: &str) -> Result<(), DirectoryError> {
+        let unknown = || DirectoryError::UnknownApp(app_id.to_owned());
+        let app_id = guid(app_id).map_err(|_| unknown())?;
+        self.apps.remove(&app_id).map(drop).ok_or_else(unknown)
+    }
+
+    /// Records an administrator's consent; tokens given from now on carry it.
+    pub(crate) fn consent(&mut self, app_id: &str, consent: Consent) -> Result<App, DirectoryError> {
+        let unknown = || DirectoryError::UnknownApp(app_id.to_owned());
+        let app_id = guid(app_id).map_err(|_| unknown())?;
+        let home = self.apps.get(&app_id).ok_or_else(unknown)?.tenant_id.clone();
+        let tenant = self.tenant_or_first(Some(consent.tenant_id.as_deref().unwrap_or(&home)))?;
+        let app = self.apps.get_mut(&app_id).ok_or_else(unknown)?;
+        let granted = match consent.permissions {
+            None => app.permissions.clone(),
+            Some(permissions) => known_permissions(permissions)?,
+        };
+        if let Some(extra) = granted.difference(&app.permissions).next() {
+            return Err(DirectoryError::NotRequested(extra.clone()));
+        }
+        app.consents.insert(tenant, granted);
+        Ok(app.clone())
+    }
+
+    /// Adds a person.
+    pub(crate) fn add_user(&mut self, new: NewUser) -> Result<User, DirectoryError> {
+        let id = new.id.as_deref().map_or_else(|| Ok(fresh()), guid)?;
+        if self.users.contains_key(&id) {
+            return Err(DirectoryError::Taken(id));
+        }
+        let user = User {
+            id: id.clone(),
+            display_name: named(new.display_name)?,
+            tenant_id: self.tenant_or_first(new.tenant_id.as_deref())?,
+        };
+        self.users.insert(id, user.clone());
+        Ok(user)
+    }
+
+    /// The named tenant if it exists, or the first one when none is named.
+    pub(crate) fn tenant_or_first(&self, tenant: Option<&str>) -> Result<String, DirectoryError> {
+        let Some(named) = tenant else {
+            return Ok(self.first_tenant.clone());
+        };
+        self.tenant(named)
+            .map(str::to_owned)
+            .ok_or_else(|| DirectoryError::UnknownTenant(named.to_owned()))
+    }
+}
+
+/// A GUID in canonical spelling: dashed, lower case.
+fn guid(text: &str) -> Result<String, DirectoryError> {
+    Uuid::parse_str(text)
+        .map(|id| id.to_string())
+        .map_err(|_| DirectoryError::NotGuid(text.to_owned()))
+}
+
+fn fresh() -> String {
+    Uuid::new_v4().to_string()
+}
+
+fn fresh_secret() -> String {
+    // In the look of an Entra secret: 40 characters with a tilde. 244 random bits.
+    let random = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
+    format!("{}~{}", &random[..3], &random[3..39])
+}
+
+fn named(name: String) -> Result<String, DirectoryError> {
+    if name.trim().is_empty() {
+        return Err(DirectoryError::EmptyName);
+    }
+    Ok(name)
+}
+
+fn known_permissions(names: Vec<String>) -> Result<BTreeSet<String>, DirectoryError> {
+    names
+        .into_iter()
+        .map(|name| {
+            Permission::parse(&name)
+                .map(|permission| permission.name().to_owned())
+                .ok_or(DirectoryError::UnknownPermission(name))
+        })
+        .collect()
+}

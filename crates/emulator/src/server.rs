@@ -1,0 +1,151 @@
+//! The TCP side: accepts, speaks TLS, serves HTTP/1.1.
+//!
+//! One task per connection, bounded in number; handshakes and request headers have a deadline. On stop it accepts no
+//! more, lets requests in progress finish for the shutdown span, and ends.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use http::request::Parts;
+use http::{Request, header::HOST};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+use tower::ServiceExt as _;
+
+use crate::config::Limits;
+
+/// Where a request came in; an extension of every request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Connection {
+    pub(crate) peer: SocketAddr,
+    pub(crate) tls: bool,
+}
+
+/// Scheme and host as the caller wrote them, for URLs in answers.
+pub(crate) fn base_url(parts: &Parts, default_authority: &str) -> String {
+    let tls = parts.extensions.get::<Connection>().is_none_or(|connection| connection.tls);
+    let scheme = if tls { "https" } else { "http" };
+    format!("{scheme}://{}", host(parts).unwrap_or(default_authority))
+}
+
+/// The authority of the request: its target's, else the `Host` header's.
+pub(crate) fn host(parts: &Parts) -> Option<&str> {
+    let target = parts.uri.authority().map(http::uri::Authority::as_str);
+    target.or_else(|| parts.headers.get(HOST)?.to_str().ok().filter(|host| !host.is_empty()))
+}
+
+/// Serves `listener` until `stopping` turns true.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    router: Router,
+    limits: Limits,
+    mut stopping: watch::Receiver<bool>,
+) {
+    let room = Arc::new(Semaphore::new(limits.connections));
+    let mut connections = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            () = stopped(&mut stopping) => break,
+            accepted = accept(&listener, &room) => accepted,
+        };
+        while connections.try_join_next().is_some() {}
+        let Some((stream, peer, place)) = accepted else {
+            continue;
+        };
+        let (tls, router, stopping) = (tls.clone(), router.clone(), stopping.clone());
+        let handshake = limits.handshake;
+        connections.spawn(async move {
+            serve_stream(stream, peer, tls, router, handshake, stopping).await;
+            drop(place);
+        });
+    }
+    drop(listener);
+    let finished = async { while connections.join_next().await.is_some() {} };
+    if tokio::time::timeout(limits.shutdown, finished).await.is_err() {
+        connections.shutdown().await;
+    }
+}
+
+/// Waits for the signal to stop; a service that is gone stops too.
+async fn stopped(stopping: &mut watch::Receiver<bool>) {
+    let _ = stopping.wait_for(|stopping| *stopping).await;
+}
+
+/// The next connection, once there is room for it; `None` after a passing failure.
+async fn accept(
+    listener: &TcpListener,
+    room: &Arc<Semaphore>,
+) -> Option<(TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
+    let place = Arc::clone(room).acquire_owned().await.ok()?;
+    match listener.accept().await {
+        Ok((stream, peer)) => Some((stream, peer, place)),
+        Err(error) => {
+            // Out of descriptors, or the peer gave up: not our end. Wait so as not to spin.
+            tracing::warn!(%error, "connection not accepted");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            None
+        }
+    }
+}
+
+async fn serve_stream(
+    stream: TcpStream,
+    peer: SocketAddr,
+    tls: Option<TlsAcceptor>,
+    router: Router,
+    handshake: Duration,
+    stopping: watch::Receiver<bool>,
+) {
+    let connection = Connection { peer, tls: tls.is_some() };
+    // Answers are small; waiting for more to send only delays them.
+    let _ = stream.set_nodelay(true);
+    match tls {
+        None => serve_http(stream, connection, router, handshake, stopping).await,
+        Some(acceptor) => match tokio::time::timeout(handshake, acceptor.accept(stream)).await {
+            Ok(Ok(stream)) => serve_http(stream, connection, router, handshake, stopping).await,
+            Ok(Err(error)) => tracing::debug!(%peer, %error, "TLS handshake failed"),
+            Err(_) => tracing::debug!(%peer, "TLS handshake timed out"),
+        },
+    }
+}
+
+async fn serve_http<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    connection: Connection,
+    router: Router,
+    header_time: Duration,
+    mut stopping: watch::Receiver<bool>,
+) {
+    let service = service_fn(move |request: Request<Incoming>| {
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(connection);
+        router.clone().oneshot(request)
+    });
+    let mut serving = std::pin::pin!(
+        http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(header_time)
+            .serve_connection(TokioIo::new(stream), service)
+    );
+    let ended = tokio::select! {
+        ended = serving.as_mut() => ended,
+        () = stopped(&mut stopping) => {
+            serving.as_mut().graceful_shutdown();
+            serving.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(peer = %connection.peer, %error, "connection ended");
+    }
+}

@@ -1,0 +1,153 @@
+//! People in meetings: those who join by WebRTC instead of call control.
+//!
+//! Part of [`World`]. A person without an offer is in the roster without media, which some tests want.
+
+use antiphon_graph::{IdentitySet, ParticipantId};
+use thiserror::Error;
+use uuid::Uuid;
+
+use super::World;
+use crate::clock::ServiceTime;
+use crate::meeting::{JoinTerms, MediaAnswer, MediaError, MeetingId, Member, MemberKind};
+
+/// Somebody who wants to join.
+#[derive(Debug)]
+pub(crate) struct PersonJoining {
+    pub(crate) identity: IdentitySet,
+    pub(crate) display_name: String,
+    pub(crate) offer: Option<String>,
+    pub(crate) in_default_group: bool,
+    pub(crate) muted: bool,
+}
+
+/// Somebody who joined.
+#[derive(Debug)]
+pub(crate) struct PersonJoined {
+    pub(crate) id: ParticipantId,
+    pub(crate) answer: Option<MediaAnswer>,
+}
+
+/// Why nothing happened to a person.
+#[derive(Debug, Error)]
+pub(crate) enum PersonError {
+    #[error("there is no meeting {0:?}")]
+    NoMeeting(String),
+    #[error("there is no participant {0:?} in this meeting")]
+    NoParticipant(String),
+    #[error("the meeting is full")]
+    Full,
+    #[error("the offer cannot be answered: {0}")]
+    Media(#[from] MediaError),
+}
+
+impl World {
+    /// Lets a person join; everybody sees them at once.
+    ///
+    /// # Errors
+    ///
+    /// [`PersonError`]; nothing has changed then.
+    pub(crate) fn join_person(
+        &mut self,
+        meeting_id: &MeetingId,
+        person: PersonJoining,
+        now: ServiceTime,
+    ) -> Result<PersonJoined, PersonError> {
+        let limit = self.participants_limit;
+        let connect_by = now.after(self.patience.media_setup);
+        let meeting = self
+            .meetings
+            .get_mut(meeting_id)
+            .ok_or_else(|| PersonError::NoMeeting(meeting_id.to_string()))?;
+        if meeting.members.len() >= limit {
+            return Err(PersonError::Full);
+        }
+        let id = ParticipantId::from(Uuid::new_v4());
+        let terms = JoinTerms { in_default_group: person.in_default_group, muted: person.muted };
+        let answer = person
+            .offer
+            .as_deref()
+            .map(|offer| meeting.media.answer(&id, offer, terms))
+            .transpose()?;
+        meeting.members.push(Member {
+            id: id.clone(),
+            identity: person.identity,
+            display_name: person.display_name,
+            kind: MemberKind::Person { connect_by: answer.is_some().then_some(connect_by) },
+            source_id: answer.as_ref().map(|answer| answer.source_id),
+            connected: false,
+            in_default_group: person.in_default_group,
+            muted: person.muted,
+            in_roster: true,
+        });
+        self.publish_change(meeting_id, &id, None);
+        Ok(PersonJoined { id, answer })
+    }
+
+    /// Takes anybody out: a person leaves, a bot's call ends as removed by another participant.
+    ///
+    /// # Errors
+    ///
+    /// [`PersonError`] when meeting or participant is unknown.
+    pub(crate) fn remove_participant(
+        &mut self,
+        meeting_id: &MeetingId,
+        id: &ParticipantId,
+        now: ServiceTime,
+    ) -> Result<(), PersonError> {
+        let call = self.known_member(meeting_id, id)?.call().cloned();
+        match call {
+            Some(call) => self.remove_bot(&call, now),
+            None => drop(self.take_out(meeting_id, id)),
+        }
+        Ok(())
+    }
+
+    /// Puts a participant into the default group or takes it out. Rosters do not show it.
+    ///
+    /// # Errors
+    ///
+    /// [`PersonError`] when meeting or participant is unknown.
+    pub(crate) fn set_in_default_group(
+        &mut self,
+        meeting_id: &MeetingId,
+        id: &ParticipantId,
+        inside: bool,
+    ) -> Result<(), PersonError> {
+        let id = self.known_member(meeting_id, id)?.id.clone();
+        let meeting = self.meetings.get_mut(meeting_id).expect("invariant: just found under the same lock");
+        meeting.media.set_in_default_group(&id, inside);
+        if let Some(member) = meeting.member_mut(&id) {
+            member.in_default_group = inside;
+        }
+        Ok(())
+    }
+
+    /// Mutes a participant for everybody, or lets it be heard again; rosters show it.
+    ///
+    /// # Errors
+    ///
+    /// [`PersonError`] when meeting or participant is unknown.
+    pub(crate) fn set_muted(
+        &mut self,
+        meeting_id: &MeetingId,
+        id: &ParticipantId,
+        muted: bool,
+    ) -> Result<(), PersonError> {
+        let id = self.known_member(meeting_id, id)?.id.clone();
+        let meeting = self.meetings.get_mut(meeting_id).expect("invariant: just found under the same lock");
+        meeting.media.set_muted(&id, muted);
+        if let Some(member) = meeting.member_mut(&id) {
+            member.muted = muted;
+        }
+        self.publish_change(meeting_id, &id, None);
+        Ok(())
+    }
+
+    fn known_member(&self, meeting_id: &MeetingId, id: &ParticipantId) -> Result<&Member, PersonError> {
+        self.meetings
+            .get(meeting_id)
+            .ok_or_else(|| PersonError::NoMeeting(meeting_id.to_string()))?
+            .member(id)
+            .ok_or_else(|| PersonError::NoParticipant(id.to_string()))
+    }
+}
