@@ -1,0 +1,113 @@
+//! What goes into the call state machine and what comes out.
+
+use antiphon_graph::blob::{MediaBlob, OpaqueReason};
+use antiphon_graph::{
+    Call, CallId, CallState, ChangeType, CommsOperation, MediaState, Participant, ResultInfo, ToneInfo,
+};
+
+use super::roster::RosterChange;
+use crate::client::GraphError;
+
+/// Ties a reply to its request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RequestId(pub(super) u64);
+
+/// What the machine wants done next.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Output {
+    /// Send this request and hand the outcome to `handle_reply`.
+    Request(RequestId, CallRequest),
+    /// Tell the application.
+    Event(CallEvent),
+}
+
+/// A request to the service; the names are those of `GraphClient`'s methods.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum CallRequest {
+    /// `create_call`
+    Create(Box<Call>),
+    /// `call`
+    Get(CallId),
+    /// `participants`
+    Participants(CallId),
+    /// `keep_alive`
+    KeepAlive(CallId),
+    /// `delete_call`
+    Delete(CallId),
+}
+
+/// What came of a request.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Reply {
+    /// To `Create` and `Get`.
+    Call(Box<Call>),
+    /// To `Participants`.
+    Participants(Vec<Participant>),
+    /// To `KeepAlive` and `Delete`.
+    Done,
+    /// To any.
+    Failed(GraphError),
+}
+
+/// Something the application should know.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum CallEvent {
+    /// The service took the call and gave it an id.
+    Created(CallId),
+    /// The service's answer to our media blob.
+    MediaAnswer(Box<MediaBlob>),
+    /// The call is established, but the service gave no answer we can use.
+    NoMediaAnswer(NoMedia),
+    /// The state changed, never backwards.
+    State(CallState),
+    /// Audio began or ceased to flow.
+    Media(MediaState),
+    /// Who is in the conversation changed.
+    Roster(RosterChange),
+    /// A participant pressed a key.
+    Tone(ToneInfo),
+    /// A long-running operation ended.
+    Operation(Box<CommsOperation>),
+    /// A transfer failed; the call goes on.
+    TransferFailed(ResultInfo),
+    /// Content sharing began, changed or ended.
+    ContentSharing(Option<ChangeType>),
+    /// A keepAlive failed; it is tried again soon.
+    KeepAliveFailed(GraphError),
+    /// A command or repair failed; the call goes on.
+    RequestFailed(GraphError),
+    /// The call is over. Always the last event.
+    Terminated(EndCause),
+}
+
+/// Why there is no media answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NoMedia {
+    /// No blob in reply and notifications.
+    Absent,
+    /// A blob that is not ours.
+    Opaque(OpaqueReason),
+    /// Our own offer came back.
+    Echo,
+}
+
+/// How a call ended.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum EndCause {
+    /// The service said so, with its reason.
+    Notified(Option<ResultInfo>),
+    /// The service knows the call no more; its word was lost or never sent.
+    Gone,
+    /// We hung up, and the service confirmed no end in time.
+    HungUp,
+    /// It never was: the create request failed.
+    NotCreated(GraphError),
+    /// It was not established in time; we hung up.
+    NotEstablished,
+}

@@ -1,0 +1,42 @@
+//! The endpoints, one file each.
+//!
+//! A file holds one [`Endpoint`] and one method of `GraphClient`. To add one:
+//! write the file, add its `mod` line here. Paths are below the family
+//! (`/communications` or `/app`); `{id}` is filled in order, percent-encoded.
+//! Order of the `mod` lines: calls, life cycle, participants, routing groups.
+
+mod create_call;
+mod delete_call;
+mod get_call;
+mod keep_alive;
+
+mod get_participant;
+mod list_participants;
+
+mod create_audio_routing_group;
+mod delete_audio_routing_group;
+mod get_audio_routing_group;
+mod list_audio_routing_groups;
+mod update_audio_routing_group;
+
+use http::Method;
+
+/// An endpoint of the API.
+#[derive(Debug)]
+pub(super) struct Endpoint {
+    pub(super) method: Method,
+    /// Below the family, for example `/calls/{id}`.
+    pub(super) path: &'static str,
+    pub(super) repeat: Repeat,
+}
+
+/// Whether a request may be sent again when it may already have happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Repeat {
+    /// Twice does what once does.
+    Safe,
+    /// As `Safe`; and not being there any more on the second try is success.
+    SafeUntilGone,
+    /// Twice is one too many.
+    Never,
+}

@@ -1,0 +1,369 @@
+//! What can go wrong with a Graph request, sorted by whose fault it is.
+//!
+//! One [`GraphError`] for every endpoint: status, code, message and request
+//! ids as the service gave them, the kind they amount to, and whether the
+//! request may have happened. The text of a message is never branched on.
+//! Spec: <https://learn.microsoft.com/graph/errors>, RFC 9110 §15.
+
+use std::fmt;
+use std::time::Duration;
+
+use antiphon_graph::error::codes;
+use antiphon_graph::permission::{self, CreateScenario, Permission};
+use antiphon_graph::wire::Version;
+use antiphon_graph::{Call, ErrorEnvelope};
+use http::Method;
+
+use crate::http::{Reply, TransportError};
+use crate::token::TokenError;
+
+/// A failed Graph request.
+#[derive(Debug, Clone)]
+pub struct GraphError {
+    kind: GraphErrorKind,
+    status: Option<u16>,
+    code: String,
+    message: String,
+    request_id: Option<String>,
+    client_request_id: Option<String>,
+    request: String,
+    happened: Happened,
+    roles: Vec<Permission>,
+}
+
+/// What a failure amounts to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum GraphErrorKind {
+    /// The token was refused twice, or the authority gave none.
+    Unauthenticated,
+    /// The app lacks a role: any one of these would do, least privileged first.
+    PermissionMissing(Vec<Permission>),
+    /// The token's tenant is not the call's.
+    TenantMismatch,
+    /// The app is not registered as a calling bot.
+    BotNotRegistered,
+    /// Refused for another reason.
+    Forbidden,
+    /// The request is not what the endpoint wants.
+    InvalidRequest,
+    /// The call is unknown or has ended.
+    CallGone,
+    /// The participant, group or operation is unknown.
+    NotFound,
+    /// The request does not fit the state of things.
+    Conflict,
+    /// The service does not do this.
+    NotSupported,
+    /// Too many requests; wait at least this long if it says so.
+    Throttled(Option<Duration>),
+    /// The service failed.
+    Service,
+    /// The service answered success in a form that cannot be read.
+    UnreadableReply,
+    /// The service cannot be reached.
+    Unreachable,
+}
+
+/// Whose fault a failure is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Culprit {
+    /// The bot asked for something it may not or cannot have.
+    Caller,
+    /// The tenant's admin or registration: roles, consent, tenant, secret.
+    Administrator,
+    /// The service.
+    Service,
+    /// The network between.
+    Environment,
+}
+
+/// Whether a failed request took effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Happened {
+    /// It did not.
+    No,
+    /// Nobody knows: look before doing it again.
+    Unknown,
+}
+
+impl GraphError {
+    /// What the failure amounts to.
+    pub fn kind(&self) -> &GraphErrorKind {
+        &self.kind
+    }
+
+    /// HTTP status, if there was a reply.
+    pub fn status(&self) -> Option<u16> {
+        self.status
+    }
+
+    /// `error.code` of the reply; empty if there was none.
+    pub fn code(&self) -> &str {
+        &self.code
+    }
+
+    /// Text for developers.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The service's id of the request, for its support.
+    pub fn request_id(&self) -> Option<&str> {
+        self.request_id.as_deref()
+    }
+
+    /// The client's id of the request, the same on every try.
+    pub fn client_request_id(&self) -> Option<&str> {
+        self.client_request_id.as_deref()
+    }
+
+    /// Whether the request may have taken effect in spite of the failure.
+    pub fn happened(&self) -> Happened {
+        self.happened
+    }
+
+    /// Whether the call it was about has ended.
+    pub fn is_call_gone(&self) -> bool {
+        self.kind == GraphErrorKind::CallGone
+    }
+
+    /// Whether the same request may succeed later.
+    pub fn is_transient(&self) -> bool {
+        matches!(self.kind, GraphErrorKind::Throttled(_) | GraphErrorKind::Service | GraphErrorKind::Unreachable)
+    }
+
+    /// Whose fault it is.
+    pub fn culprit(&self) -> Culprit {
+        match self.kind {
+            GraphErrorKind::Unauthenticated
+            | GraphErrorKind::PermissionMissing(_)
+            | GraphErrorKind::TenantMismatch
+            | GraphErrorKind::BotNotRegistered => Culprit::Administrator,
+            GraphErrorKind::Forbidden
+            | GraphErrorKind::InvalidRequest
+            | GraphErrorKind::CallGone
+            | GraphErrorKind::NotFound
+            | GraphErrorKind::Conflict
+            | GraphErrorKind::NotSupported => Culprit::Caller,
+            GraphErrorKind::Throttled(_) | GraphErrorKind::Service | GraphErrorKind::UnreadableReply => {
+                Culprit::Service
+            }
+            GraphErrorKind::Unreachable => Culprit::Environment,
+        }
+    }
+
+    /// For a create request: names what this very call lacks, since the
+    /// matrix's row of the endpoint holds the permissions of all scenarios.
+    pub(super) fn explain_create(mut self, call: &Call) -> Self {
+        if let GraphErrorKind::PermissionMissing(sufficient) = &mut self.kind {
+            let missing = permission::create_call_missing(call, &self.roles);
+            *sufficient = missing.unwrap_or_else(|| CreateScenario::of(call).sufficient()).to_vec();
+        }
+        self
+    }
+}
+
+impl fmt::Display for GraphError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} failed", self.request)?;
+        if let Some(status) = self.status {
+            write!(f, " with {status}")?;
+        }
+        if !self.code.is_empty() {
+            write!(f, " ({})", self.code)?;
+        }
+        write!(f, ": {}", self.message)?;
+        if let GraphErrorKind::PermissionMissing(sufficient) = &self.kind {
+            let names: Vec<_> = sufficient.iter().map(|permission| permission.name()).collect();
+            write!(f, " The app needs {}.", names.join(" or "))?;
+        }
+        if let Some(id) = &self.request_id {
+            write!(f, " [request-id {id}]")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for GraphError {}
+
+/// What is known of a request when it fails.
+#[derive(Debug)]
+pub(super) struct Context<'a> {
+    pub(super) version: Version,
+    pub(super) method: &'a Method,
+    /// With the family, `{id}` unfilled.
+    pub(super) path: &'a str,
+    pub(super) client_request_id: &'a str,
+    pub(super) roles: Vec<Permission>,
+}
+
+impl Context<'_> {
+    fn error(self, kind: GraphErrorKind, happened: Happened) -> GraphError {
+        GraphError {
+            kind,
+            status: None,
+            code: String::new(),
+            message: String::new(),
+            request_id: None,
+            client_request_id: Some(self.client_request_id.to_owned()),
+            request: format!("{} {}", self.method, self.path),
+            happened,
+            roles: self.roles,
+        }
+    }
+
+    /// No token.
+    pub(super) fn token(self, error: &TokenError) -> GraphError {
+        let kind = match error {
+            TokenError::Unreachable(_) => GraphErrorKind::Unreachable,
+            _ => GraphErrorKind::Unauthenticated,
+        };
+        GraphError { message: error.to_string(), ..self.error(kind, Happened::No) }
+    }
+
+    /// No reply.
+    pub(super) fn transport(self, error: &TransportError) -> GraphError {
+        let happened = if error.may_have_happened() { Happened::Unknown } else { Happened::No };
+        GraphError { message: error.to_string(), ..self.error(GraphErrorKind::Unreachable, happened) }
+    }
+
+    /// Success, but not readable.
+    pub(super) fn unreadable(self, reply: &Reply, why: impl fmt::Display) -> GraphError {
+        GraphError {
+            status: Some(reply.status.as_u16()),
+            message: format!("the reply cannot be read: {why}"),
+            request_id: reply.header("request-id").map(str::to_owned),
+            ..self.error(GraphErrorKind::UnreadableReply, Happened::Unknown)
+        }
+    }
+
+    /// A reply that says no.
+    pub(super) fn refused(self, reply: &Reply, retry_after: Option<Duration>) -> GraphError {
+        let status = reply.status.as_u16();
+        let error = ErrorEnvelope::parse(&reply.body).unwrap_or_default().error;
+        let is = |code| error.is(code);
+        let kind = match status {
+            401 => GraphErrorKind::Unauthenticated,
+            403 if is(codes::PERMISSION_MISSING) => {
+                let row = permission::required(self.version, self.method.as_str(), self.path);
+                GraphErrorKind::PermissionMissing(row.map_or_else(Vec::new, |row| row.sufficient().to_vec()))
+            }
+            403 if is(codes::TENANT_MISMATCH) => GraphErrorKind::TenantMismatch,
+            403 if is(codes::BOT_NOT_REGISTERED) => GraphErrorKind::BotNotRegistered,
+            403 => GraphErrorKind::Forbidden,
+            404 | 410 if is(codes::CALL_NOT_FOUND) || is_the_call_itself(self.path) => GraphErrorKind::CallGone,
+            404 | 410 => GraphErrorKind::NotFound,
+            405 | 501 => GraphErrorKind::NotSupported,
+            409 | 412 => GraphErrorKind::Conflict,
+            429 => GraphErrorKind::Throttled(retry_after),
+            503 => GraphErrorKind::Throttled(retry_after),
+            500.. => GraphErrorKind::Service,
+            300..=399 => GraphErrorKind::UnreadableReply,
+            _ => GraphErrorKind::InvalidRequest,
+        };
+        // A gateway that gives up has not said what the service behind it did.
+        let happened = match status {
+            503 if retry_after.is_some() => Happened::No,
+            500.. => Happened::Unknown,
+            _ => Happened::No,
+        };
+        let inner = error.inner_error.unwrap_or_default();
+        let request_id = reply.header("request-id").map(str::to_owned).or(inner.request_id);
+        let message = if error.message.is_empty() {
+            reply.status.canonical_reason().unwrap_or("no explanation").to_owned()
+        } else {
+            error.message
+        };
+        GraphError { status: Some(status), code: error.code, message, request_id, ..self.error(kind, happened) }
+    }
+}
+
+/// Whether a 404 on this path can only mean the call: nothing below it is named.
+fn is_the_call_itself(path: &str) -> bool {
+    path.matches("{id}").count() == 1 && !path.ends_with("/audioRoutingGroups")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(path: &str, status: u16, body: &str) -> GraphError {
+        let reply = Reply {
+            status: http::StatusCode::from_u16(status).unwrap(),
+            headers: [(http::HeaderName::from_static("request-id"), "r-1".parse().unwrap())].into_iter().collect(),
+            body: body.to_owned().into(),
+        };
+        let context =
+            Context { version: Version::V1, method: &Method::POST, path, client_request_id: "c-1", roles: vec![] };
+        context.refused(&reply, None)
+    }
+
+    #[test]
+    fn replies_amount_to_the_kind_their_status_and_code_say() {
+        use GraphErrorKind as K;
+        let call = "/communications/calls/{id}";
+        let below = "/communications/calls/{id}/participants/{id}";
+        let body = |code: &str| format!(r#"{{"error":{{"code":"{code}","message":"m"}}}}"#);
+        for (path, status, code, kind) in [
+            (call, 400, "invalidRequest", K::InvalidRequest),
+            (call, 401, "InvalidAuthenticationToken", K::Unauthenticated),
+            (call, 403, "7505", K::TenantMismatch),
+            (call, 403, "7503", K::BotNotRegistered),
+            (call, 403, "accessDenied", K::Forbidden),
+            (call, 404, "8522", K::CallGone),
+            (call, 404, "itemNotFound", K::CallGone),
+            (below, 404, "8522", K::CallGone),
+            (below, 404, "itemNotFound", K::NotFound),
+            (call, 405, "notSupported", K::NotSupported),
+            (call, 409, "nameAlreadyExists", K::Conflict),
+            (call, 413, "", K::InvalidRequest),
+            (call, 429, "TooManyRequests", K::Throttled(None)),
+            (call, 500, "9999", K::Service),
+            (call, 501, "", K::NotSupported),
+            (call, 503, "", K::Throttled(None)),
+            (call, 504, "", K::Service),
+        ] {
+            let error = refused(path, status, &body(code));
+            assert_eq!(error.kind(), &kind, "{status} {code}");
+            assert_eq!((error.status(), error.code()), (Some(status), code));
+            assert_eq!(error.request_id(), Some("r-1"));
+        }
+    }
+
+    #[test]
+    fn a_missing_permission_names_those_that_would_do() {
+        let body = r#"{"error":{"code":"7504","message":"Insufficient."}}"#;
+        let error = refused("/communications/calls/{id}/participants/invite", 403, body);
+        assert_eq!(error.kind(), &GraphErrorKind::PermissionMissing(vec![Permission::InitiateGroupCall]));
+        assert_eq!(error.culprit(), Culprit::Administrator);
+        assert!(error.to_string().contains("Calls.InitiateGroupCall.All"), "{error}");
+    }
+
+    #[test]
+    fn a_create_error_names_what_this_very_call_lacks() {
+        let body = r#"{"error":{"code":"7504","message":"Insufficient."}}"#;
+        let join = Call {
+            meeting_info: Some(antiphon_graph::TokenMeetingInfo::default().into()),
+            media_config: Some(antiphon_graph::AppHostedMediaConfig::default().into()),
+            ..Call::default()
+        };
+        let mut error = refused("/communications/calls", 403, body);
+        let lacking = error.clone().explain_create(&join);
+        assert_eq!(lacking.kind(), &GraphErrorKind::PermissionMissing(CreateScenario::Join.sufficient().to_vec()));
+        error.roles = vec![Permission::JoinGroupCall];
+        assert_eq!(
+            error.explain_create(&join).kind(),
+            &GraphErrorKind::PermissionMissing(vec![Permission::AccessMedia, Permission::AccessMediaChat])
+        );
+    }
+
+    #[test]
+    fn bodies_that_are_no_envelope_still_make_an_error() {
+        for body in ["", "<html>gateway</html>", "{}", "null"] {
+            let error = refused("/communications/calls", 504, body);
+            assert_eq!(error.message(), "Gateway Timeout");
+            assert_eq!(error.happened(), Happened::Unknown);
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! One logical request: token, tries, reply.
+//!
+//! Builds the URL from an endpoint, attaches the token, replaces it once if
+//! refused (401), waits and tries again as `retry.rs` decides, and reads the
+//! reply as a type. The same `client-request-id` goes with every try.
+//! Spec: <https://learn.microsoft.com/graph/best-practices-concept>.
+
+use antiphon_graph::permission::Permission;
+use antiphon_graph::{Collection, encode_segment};
+use bytes::Bytes;
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
+use jiff::Timestamp;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use uuid::Uuid;
+
+use super::endpoint::{Endpoint, Repeat};
+use super::error::Context;
+use super::retry::{Failure, retry_after};
+use super::{GraphClient, GraphError};
+use crate::http::Reply;
+use crate::token::AccessToken;
+
+/// Pages of a collection followed at most; more is a service gone wrong.
+const MAX_PAGES: usize = 100;
+
+/// A request being put together.
+#[derive(Debug)]
+pub(super) struct GraphRequest<'a> {
+    client: &'a GraphClient,
+    endpoint: &'a Endpoint,
+    /// The endpoint's path with its family.
+    path: String,
+    url: String,
+    body: Option<Bytes>,
+    client_request_id: String,
+}
+
+/// A successful reply, to be read.
+#[derive(Debug)]
+pub(super) struct GraphReply<'a> {
+    request: GraphRequest<'a>,
+    reply: Reply,
+}
+
+impl GraphClient {
+    /// A request to an endpoint, its `{id}`s filled in order.
+    pub(super) fn request<'a>(&'a self, endpoint: &'a Endpoint, ids: &[&str]) -> GraphRequest<'a> {
+        let config = self.config();
+        let mut ids = ids.iter();
+        let filled: String = endpoint
+            .path
+            .split_inclusive('/')
+            .map(|segment| match segment.strip_prefix("{id}") {
+                Some(slash) => {
+                    let id = ids.next().expect("invariant: an endpoint is called with all its ids");
+                    encode_segment(id) + slash
+                }
+                None => segment.to_owned(),
+            })
+            .collect();
+        let (base, version, family) = (config.base_url.trim_end_matches('/'), config.version.as_str(), self.family());
+        GraphRequest {
+            client: self,
+            endpoint,
+            path: format!("/{family}{}", endpoint.path),
+            url: format!("{base}/{version}/{family}{filled}"),
+            body: None,
+            client_request_id: Uuid::new_v4().to_string(),
+        }
+    }
+}
+
+impl<'a> GraphRequest<'a> {
+    /// A JSON body.
+    pub(super) fn json(self, body: &impl Serialize) -> Self {
+        let text = serde_json::to_vec(body).expect("invariant: resources have text keys and plain members only");
+        Self { body: Some(text.into()), ..self }
+    }
+
+    /// Sends it, and again where that is right.
+    pub(super) async fn send(self) -> Result<GraphReply<'a>, GraphError> {
+        let policy = &self.client.config().retry;
+        let tokens = &self.client.inner.tokens;
+        let mut token = tokens.token().await.map_err(|error| self.context(None).token(&error))?;
+        let mut token_replaced = false;
+        let mut maybe_done = false;
+        let mut tries = 0;
+        loop {
+            let outcome = self.try_once(&token, tries).await;
+            tries += 1;
+            let (error, wait) = match outcome {
+                Ok(reply) if reply.status.is_success() => return Ok(GraphReply { request: self, reply }),
+                Ok(reply) if reply.status == 401 && !token_replaced => {
+                    token_replaced = true;
+                    tries -= 1; // the refused try did nothing
+                    token = tokens.replace(&token).await.map_err(|error| self.context(None).token(&error))?;
+                    continue;
+                }
+                Ok(reply) if reply.status == 404 && maybe_done && self.endpoint.repeat == Repeat::SafeUntilGone => {
+                    return Ok(GraphReply { request: self, reply });
+                }
+                Ok(reply) => {
+                    let told = retry_after(&reply, Timestamp::now());
+                    let wait =
+                        policy.next_try(self.endpoint.repeat, tries, &Failure::Reply(&reply, told), self.jitter(tries));
+                    maybe_done |= reply.status.is_server_error();
+                    (self.context(Some(&token)).refused(&reply, told), wait)
+                }
+                Err(error) => {
+                    let wait =
+                        policy.next_try(self.endpoint.repeat, tries, &Failure::Transport(&error), self.jitter(tries));
+                    maybe_done |= error.may_have_happened();
+                    (self.context(Some(&token)).transport(&error), wait)
+                }
+            };
+            let Some(wait) = wait else { return Err(error) };
+            tracing::debug!(%error, ?wait, tries, "a Graph request is tried again");
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// Sends it and follows the collection to its end.
+    pub(super) async fn all_pages<T: DeserializeOwned>(self) -> Result<Vec<T>, GraphError> {
+        let (client, endpoint) = (self.client, self.endpoint);
+        let mut all = Vec::new();
+        let mut next = Some(self);
+        for _ in 0..MAX_PAGES {
+            let Some(request) = next.take() else { break };
+            let (path, base) = (request.path.clone(), client.config().base_url.trim_end_matches('/').to_owned());
+            let page: Collection<T> = request.send().await?.read()?;
+            all.extend(page.value);
+            // The token goes to the service only: a link elsewhere is not followed.
+            let link =
+                page.odata_next_link.filter(|link| link.strip_prefix(&base).is_some_and(|rest| rest.starts_with('/')));
+            next = link.map(|url| GraphRequest {
+                client,
+                endpoint,
+                path,
+                url,
+                body: None,
+                client_request_id: Uuid::new_v4().to_string(),
+            });
+        }
+        Ok(all)
+    }
+
+    async fn try_once(&self, token: &AccessToken, attempt: u32) -> Result<Reply, crate::http::TransportError> {
+        let http = &self.client.inner.http;
+        let mut request = http
+            .request(self.endpoint.method.clone(), &self.url)
+            .header(AUTHORIZATION, format!("Bearer {}", token.expose()))
+            .header(ACCEPT, "application/json")
+            .header("client-request-id", &self.client_request_id);
+        if attempt > 0 {
+            request = request.header("Retry-Attempt", attempt);
+        }
+        request = match &self.body {
+            Some(body) => request.header(CONTENT_TYPE, "application/json").body(body.clone()),
+            // Gateways want a length on a POST without a body.
+            None if self.endpoint.method == http::Method::POST => request.header("Content-Length", 0),
+            None => request,
+        };
+        http.send(request).await
+    }
+
+    /// In [0, 1), different for each request and try.
+    fn jitter(&self, tries: u32) -> f64 {
+        let seed = Uuid::try_parse(&self.client_request_id).map_or(0, |id| id.as_u64_pair().1);
+        let mixed = seed.wrapping_add(u64::from(tries)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        f64::from(u32::try_from(mixed >> 32).expect("invariant: 32 bits are left")) / 4_294_967_296.0
+    }
+
+    fn context(&self, token: Option<&AccessToken>) -> Context<'_> {
+        let roles = token.map_or_else(Vec::new, AccessToken::roles);
+        Context {
+            version: self.client.config().version,
+            method: &self.endpoint.method,
+            path: &self.path,
+            client_request_id: &self.client_request_id,
+            roles: roles.iter().filter_map(|role| Permission::parse(role)).collect(),
+        }
+    }
+}
+
+impl GraphReply<'_> {
+    /// The reply's body as a resource.
+    pub(super) fn read<T: DeserializeOwned>(self) -> Result<T, GraphError> {
+        serde_json::from_slice(&self.reply.body)
+            .map_err(|error| self.request.context(None).unreadable(&self.reply, error))
+    }
+
+    /// Nothing is expected in the reply.
+    pub(super) fn done(self) -> Result<(), GraphError> {
+        Ok(())
+    }
+}
