@@ -51,4 +51,5 @@ pub mod error;
 pub use error::{ErrorBody, ErrorDetail, ErrorEnvelope, InnerError};
 
 pub mod blob;
+pub mod fuzz;
 pub mod permission;

@@ -6,5 +6,6 @@
 
 pub mod alloc_guard;
 mod clock;
+pub mod corpus;
 
 pub use clock::VirtualClock;
