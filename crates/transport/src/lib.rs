@@ -20,6 +20,7 @@ mod negotiate;
 mod reports;
 pub mod stats;
 
+pub mod fuzz;
 pub mod net;
 
 pub use identity::{Identity, IdentityError};

@@ -189,8 +189,8 @@ impl Endpoint {
         let (ingress, packets) = packet_ring(self.limits.ingress_bytes);
         let id = self.net().next_leg_id();
         let new = NewLeg { id, peer: Box::new(peer), ingress, port: None };
+        self.live_legs.fetch_add(1, Ordering::Relaxed); // before its `Closed` can count it out again
         self.net().send(Command::AddLeg(new)).map_err(|_| OfferError::Ended)?;
-        self.live_legs.fetch_add(1, Ordering::Relaxed);
         Ok(Answered { leg: Leg::new(id, self.net().clone(), packets, counters, negotiated, None), sdp })
     }
 }

@@ -28,6 +28,11 @@ use self::socket::UdpPort;
 use self::thread::{Command, Seed};
 use crate::stats::{DropCounters, DropCounts};
 
+/// Commands that may wait for the network thread; it takes them once per pass.
+const COMMANDS: usize = 4096;
+/// How long a control thread waits for room among them. A thread that takes none for so long is gone.
+const COMMAND_WAIT: Duration = Duration::from_secs(1);
+
 /// Names an egress ring within its network thread; never reused there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct EgressId(u32);
@@ -123,7 +128,7 @@ impl NetThread {
     }
 
     fn send(&self, command: Command) -> Result<(), Ended> {
-        self.shared.commands.send(command).map_err(|_| Ended)?;
+        self.shared.commands.send_timeout(command, COMMAND_WAIT).map_err(|_| Ended)?;
         self.shared.waker.wake();
         Ok(())
     }
@@ -144,7 +149,7 @@ struct NetOwner {
 impl NetOwner {
     fn start(name: &str, port: Option<UdpPort>, limits: &Limits, on_event: LegCallback) -> std::io::Result<Self> {
         let (waker, wakeable) = wake_pair()?;
-        let (commands, inbox) = crossbeam_channel::unbounded();
+        let (commands, inbox) = crossbeam_channel::bounded(COMMANDS);
         let drops = Arc::new(DropCounters::default());
         let seed = Seed::new(inbox, wakeable, port, limits, Arc::clone(&drops), on_event)?;
         let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || seed.run())?;

@@ -9,6 +9,9 @@
 mod parse;
 mod write;
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::net::SocketAddr;
 

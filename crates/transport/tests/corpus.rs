@@ -1,0 +1,24 @@
+//! The seeds of this crate's fuzz targets, replayed.
+
+use antiphon_testkit::corpus::replay;
+use antiphon_transport::fuzz;
+
+#[test]
+fn sdp_seeds_are_read_and_answered() {
+    replay("sdp", fuzz::sdp);
+}
+
+#[test]
+fn stun_seeds_are_read_and_answered() {
+    replay("stun", fuzz::stun);
+}
+
+#[test]
+fn srtp_seeds_are_protected_and_back() {
+    replay("srtp", fuzz::srtp);
+}
+
+#[test]
+fn peers_survive_what_a_network_does_to_them() {
+    replay("peers", fuzz::peers);
+}
