@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use antiphon_graph::{CallId, CommsNotification};
 use tokio::sync::Notify;
 
-use super::stats::Counters;
+use super::stats::{Counters, WebhookStats};
 
 /// Capacities, fixed at construction.
 #[derive(Debug, Clone)]
@@ -168,6 +168,11 @@ impl Dispatcher {
         held.queue.push_back(delivery);
         shared.counters.held.add(1);
         Dispatched::Held
+    }
+
+    /// What became of requests and notifications so far.
+    pub fn stats(&self) -> WebhookStats {
+        self.shared.counters.snapshot()
     }
 
     pub(super) fn counters(&self) -> Arc<Counters> {
