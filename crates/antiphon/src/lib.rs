@@ -1,1 +1,28 @@
 //! App-hosted media for calling bots: join calls over Microsoft Graph, hear everyone, speak.
+//!
+//! The façade: the only crate that knows both call control (`signaling`) and media (`engine`). A [`Bot`] holds
+//! what all calls share (token, webhook, engine), a [`Call`] is driven by one task, an [`AudioSocket`] is its
+//! sound. Async (tokio). Invariants: dropping the last handle of a call hangs up; media never waits for
+//! anything here. Not here: the emulator, files, incoming calls.
+
+mod bot;
+pub use bot::{Bot, BotBuilder, BotError, WebhookConfig, WebhookTls};
+mod call;
+pub use call::{Call, CallEnded, CallStatus, MediaStatus};
+mod join;
+pub use join::{JoinError, JoinOptions, Meeting, MeetingLinkError};
+mod routing_groups;
+pub use routing_groups::RoutingGroups;
+
+mod audio;
+pub use audio::{AudioEnded, AudioFormat, AudioSocket, FrameOutcome, MixedFrame, UnmixedFrame};
+mod player;
+pub use player::{Player, PlayerError};
+
+mod driver;
+
+pub use antiphon_engine::{ConversationStats, EngineConfig, LegStats, SourceId};
+pub use antiphon_graph as graph;
+pub use antiphon_signaling::call::{CallConfig, CallEvent, EndCause, RosterChange};
+pub use antiphon_signaling::webhook::WebhookStats;
+pub use antiphon_signaling::client::{GraphError, GraphErrorKind};

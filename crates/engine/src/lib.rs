@@ -1,1 +1,35 @@
-//! Conversations, media sessions and routes: owns the media threads.
+//! Conversations: participants by name, their legs, their routes, and the media threads they run on.
+//!
+//! In the flow: call control (the façade, the emulator) → here → plans, commands and legs for `pipeline` and
+//! `transport`. Threads: callers' threads and one control thread here; media and network threads are started
+//! and owned here but run the other crates' code. Invariants: names stay on this side, media threads see
+//! dense slots; whatever a media thread lets go of is freed here; a conversation lives on one media thread.
+//! Not here: Graph (the callers turn `audioRoutingGroup` into routes), codecs, sockets.
+
+mod engine;
+pub use engine::{Engine, EngineConfig};
+
+mod conversation;
+pub use conversation::{Conversation, ConversationEvent, ConversationOptions, EventCallback, JoinOptions, Joined};
+mod session;
+pub use session::{AudioPort, MediaSession, MixedEar, SessionOptions, UnmixedEar};
+
+mod ids;
+pub use ids::ParticipantId;
+mod error;
+pub use error::{CreateError, JoinError, RouteError, StartError};
+mod routes;
+mod state;
+mod stats;
+pub use stats::{ConversationStats, Counts, CycleCounts};
+
+mod control;
+mod media_thread;
+
+pub use antiphon_pipeline::{
+    AppMouth, BusRate, EncodeClass, FrameCounts, FrameOutcome, MixedFrame, PacketCounts, UnmixedFrame,
+};
+pub use antiphon_rt::runner::PriorityOutcome;
+pub use antiphon_rt::wake::Wakeable;
+pub use antiphon_rtp::SourceId;
+pub use antiphon_transport::{CloseReason, LegStats};

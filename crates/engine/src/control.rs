@@ -1,0 +1,79 @@
+//! The engine's control thread: carries what media and network threads report to whoever owns a conversation.
+//!
+//! In the flow: leg events (channel from the network threads) and media-thread rings → conversation state →
+//! the owner's callback, called here with no lock held. Also frees what the media threads gave back.
+//! Not here: anything a media thread waits for.
+
+use crate::ConversationEvent;
+use crate::conversation::Inner;
+use crate::engine::Shared;
+use antiphon_transport::{LegEvent, LegId};
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+/// How often rings are drained: half a tick, so that talk state reaches the owner within a tick.
+const SERVICE_PERIOD: Duration = Duration::from_millis(10);
+
+/// Which network thread a leg lives on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Side {
+    /// The one UDP port that answers offers.
+    Service,
+    /// One socket per offering leg.
+    Bot,
+}
+
+/// What reaches the control thread from others.
+#[derive(Debug)]
+pub(crate) enum Message {
+    Leg(Side, LegId, LegEvent),
+    Stop,
+}
+
+/// Runs until told to stop or the engine is gone.
+pub(crate) fn run(shared: &Weak<Shared>, messages: &Receiver<Message>) {
+    let mut events = Vec::new();
+    let mut next = Instant::now() + SERVICE_PERIOD;
+    loop {
+        match messages.recv_deadline(next) {
+            Ok(Message::Leg(side, leg, event)) => {
+                let Some(shared) = shared.upgrade() else { return };
+                if let Some((conversation, participant)) = shared.leg_owner(side, leg) {
+                    conversation.on_leg_event(participant, event);
+                }
+            }
+            Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+            Err(RecvTimeoutError::Timeout) => {
+                let Some(shared) = shared.upgrade() else { return };
+                service(&shared, &mut events);
+                next = Instant::now() + SERVICE_PERIOD;
+            }
+        }
+    }
+}
+
+fn service(shared: &Shared, events: &mut Vec<ConversationEvent>) {
+    for conversation in shared.conversations() {
+        conversation.room().service(events);
+        deliver(&conversation, events);
+    }
+    for thread in shared.media_threads() {
+        while let Some(hosted) = thread.next_returned() {
+            let failed = hosted.panic().map(ToString::to_string);
+            let owner = shared.forget(hosted.key());
+            drop(hosted); // the pipeline's memory is freed here, on a control thread
+            if let (Some(conversation), Some(report)) = (owner, failed) {
+                tracing::error!(%report, "a conversation's media ended");
+                conversation.fail();
+                conversation.emit(ConversationEvent::Failed { report });
+            }
+        }
+    }
+}
+
+fn deliver(conversation: &Arc<Inner>, events: &mut Vec<ConversationEvent>) {
+    for event in events.drain(..) {
+        conversation.emit(event);
+    }
+}

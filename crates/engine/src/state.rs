@@ -1,0 +1,303 @@
+//! The control state of one conversation: slots, legs, routes, and the rings to its media thread.
+//!
+//! Behind one lock, held for microseconds by callers and by the control thread; never by a media thread.
+//! Invariants: a slot is handed out again only after the media thread has returned what was in it; a command
+//! that finds the ring full waits in order; a plan that finds no credit is compiled anew at the next service.
+
+use crate::error::JoinError;
+use crate::media_thread::TickTime;
+use crate::routes::{Member, RouteTable};
+use crate::stats::Totals;
+use crate::{ConversationEvent, ParticipantId};
+use antiphon_pipeline::{
+    Command, Control, ConversationConfig, Event, Inlet, InletSlot, Limits, Receiver, ReceiverSlot, Retired, Slots, Source, SourceSlot,
+};
+use antiphon_rtp::SourceId;
+use antiphon_transport::Leg;
+use ringbuf::HeapCons;
+use ringbuf::traits::Consumer;
+use std::collections::{BTreeMap, HashMap, VecDeque};
+
+/// What a participant holds on the media side.
+#[derive(Debug)]
+pub(crate) struct Party {
+    pub(crate) leg: Option<Leg>,
+    pub(crate) source_id: SourceId,
+    inlet: Option<InletSlot>,
+    source: Option<SourceSlot>,
+    receiver: Option<ReceiverSlot>,
+}
+
+/// Slots taken for somebody who is about to join; give them to [`Room::admit`] or back to [`Room::release`].
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reserved {
+    pub(crate) source_id: SourceId,
+    pub(crate) inlet: Option<InletSlot>,
+    pub(crate) source: SourceSlot,
+    pub(crate) receiver: ReceiverSlot,
+}
+
+/// What goes to the media thread for one participant.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    pub(crate) leg: Option<Leg>,
+    pub(crate) inlet: Option<Box<Inlet>>,
+    pub(crate) source: Box<Source>,
+    pub(crate) receiver: Box<Receiver>,
+}
+
+pub(crate) struct Room {
+    control: Control,
+    config: ConversationConfig,
+    times: HeapCons<TickTime>,
+    inlets: Slots<InletSlot>,
+    sources: Slots<SourceSlot>,
+    receivers: Slots<ReceiverSlot>,
+    pub(crate) routes: RouteTable,
+    parties: BTreeMap<ParticipantId, Party>,
+    names: HashMap<SourceSlot, ParticipantId>,
+    backlog: VecDeque<Command>,
+    plan_due: bool,
+    next_source_id: u32,
+    max_participants: usize,
+    /// Lanes of the bot's leg: how many exist, and for whom they are delivered apart.
+    lanes: Option<Lanes>,
+    pub(crate) totals: Totals,
+    pub(crate) closed: bool,
+}
+
+/// Lane sources are made in steps as participants turn up on the lanes line.
+#[derive(Debug)]
+struct Lanes {
+    app: ParticipantId,
+    inlet: InletSlot,
+    made: usize,
+}
+
+/// Lane sources made at a time.
+const LANE_STEP: usize = 16;
+
+impl Room {
+    pub(crate) fn new(
+        control: Control,
+        config: ConversationConfig,
+        times: HeapCons<TickTime>,
+        max_participants: usize,
+    ) -> Self {
+        let limits = *control.limits();
+        Self {
+            control,
+            config,
+            times,
+            inlets: Slots::new(limits.inlets),
+            sources: Slots::new(limits.sources),
+            receivers: Slots::new(limits.receivers),
+            routes: RouteTable::default(),
+            parties: BTreeMap::new(),
+            names: HashMap::new(),
+            backlog: VecDeque::new(),
+            plan_due: false,
+            next_source_id: 1,
+            max_participants,
+            lanes: None,
+            totals: Totals::new(),
+            closed: false,
+        }
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        self.control.limits()
+    }
+
+    pub(crate) fn config(&self) -> &ConversationConfig {
+        &self.config
+    }
+
+    pub(crate) fn party(&self, id: &ParticipantId) -> Option<&Party> {
+        self.parties.get(id)
+    }
+
+    pub(crate) fn parties(&self) -> impl Iterator<Item = (&ParticipantId, &Party)> {
+        self.parties.iter()
+    }
+
+    /// Takes slots for a participant.
+    ///
+    /// # Errors
+    /// The conversation is closed or full, or the identity is taken.
+    pub(crate) fn reserve(&mut self, id: &ParticipantId, with_inlet: bool) -> Result<Reserved, JoinError> {
+        if self.closed {
+            return Err(JoinError::Closed);
+        }
+        if self.parties.contains_key(id) {
+            return Err(JoinError::Duplicate(id.clone()));
+        }
+        let full = JoinError::Full { limit: self.max_participants };
+        if self.parties.len() >= self.max_participants
+            || self.sources.available() == 0
+            || self.receivers.available() == 0
+            || (with_inlet && self.inlets.available() == 0)
+        {
+            return Err(full);
+        }
+        let inlet = if with_inlet { self.inlets.take() } else { None };
+        let (Some(source), Some(receiver)) = (self.sources.take(), self.receivers.take()) else { return Err(full) };
+        let source_id = SourceId::new(self.next_source_id);
+        self.next_source_id += 1;
+        Ok(Reserved { source_id, inlet, source, receiver })
+    }
+
+    /// Gives reserved slots back unused.
+    pub(crate) fn release(&mut self, reserved: Reserved) {
+        let Reserved { source_id: _, inlet, source, receiver } = reserved;
+        if let Some(inlet) = inlet {
+            self.inlets.give_back(inlet);
+        }
+        self.sources.give_back(source);
+        self.receivers.give_back(receiver);
+    }
+
+    /// Sends a participant's parts to the media thread and routes it.
+    pub(crate) fn admit(&mut self, id: ParticipantId, reserved: Reserved, parts: Parts, mut member: Member) {
+        let Reserved { source_id, inlet, source, receiver } = reserved;
+        let Parts { leg, inlet: inlet_part, source: source_part, receiver: receiver_part } = parts;
+        self.send(Command::AddSource(source, source_part));
+        if member.muted {
+            self.send(Command::Mute(source, true));
+        }
+        if let (Some(slot), Some(part)) = (inlet, inlet_part) {
+            self.send(Command::AddInlet(slot, part));
+        }
+        self.send(Command::AddReceiver(receiver, receiver_part));
+        member.source = Some(source);
+        member.receiver = Some(receiver);
+        self.names.insert(source, id.clone());
+        self.routes.insert(id.clone(), member);
+        let party = Party { leg, source_id, inlet, source: Some(source), receiver: Some(receiver) };
+        self.parties.insert(id, party);
+        self.replan();
+    }
+
+    /// Takes a participant out. Its leg comes back, to be closed by dropping it outside the lock.
+    pub(crate) fn remove(&mut self, id: &ParticipantId) -> Option<Option<Leg>> {
+        let Party { leg, source_id: _, inlet, source, receiver } = self.parties.remove(id)?;
+        self.routes.remove(id);
+        self.replan();
+        if let Some(inlet) = inlet {
+            self.send(Command::RemoveInlet(inlet));
+        }
+        if let Some(source) = source {
+            self.names.remove(&source);
+            self.send(Command::RemoveSource(source));
+        }
+        if let Some(receiver) = receiver {
+            self.send(Command::RemoveReceiver(receiver));
+        }
+        Some(leg)
+    }
+
+    pub(crate) fn set_muted(&mut self, id: &ParticipantId, muted: bool) -> bool {
+        let Some(source) = self.routes.member(id).map(|m| m.source) else { return false };
+        self.routes.update(id, |m| m.muted = muted);
+        if let Some(source) = source {
+            self.send(Command::Mute(source, muted));
+        }
+        true
+    }
+
+    /// Compiles the routes and puts them in force from the next tick on.
+    pub(crate) fn replan(&mut self) {
+        let plan = self.routes.compile(self.control.limits());
+        self.plan_due = self.control.publish(plan).is_err();
+    }
+
+    /// Starts delivering whoever turns up on the lanes line of `service`'s leg to `app`, one by one.
+    pub(crate) fn open_lanes(&mut self, app: ParticipantId, service: &ParticipantId) {
+        if let Some(inlet) = self.parties.get(service).and_then(|p| p.inlet) {
+            self.lanes = Some(Lanes { app, inlet, made: 0 });
+            self.grow_lanes();
+        }
+    }
+
+    fn grow_lanes(&mut self) {
+        let Some(lanes) = &mut self.lanes else { return };
+        let mut made = Vec::new();
+        for _ in 0..LANE_STEP {
+            let Some(slot) = self.sources.take() else { break };
+            let Ok(source) = Source::lane(lanes.inlet, &self.config) else {
+                self.sources.give_back(slot);
+                break;
+            };
+            self.routes.add_lane(lanes.app.clone(), slot);
+            made.push((slot, source));
+        }
+        lanes.made += made.len();
+        if made.is_empty() {
+            tracing::warn!(lanes = lanes.made, "no room for another unmixed source; raise SessionOptions::max_lanes");
+            return;
+        }
+        for (slot, source) in made {
+            self.send(Command::AddSource(slot, source));
+        }
+        self.replan();
+    }
+
+    fn send(&mut self, command: Command) {
+        if !self.backlog.is_empty() {
+            self.backlog.push_back(command);
+        } else if let Err(command) = self.control.send(command) {
+            self.backlog.push_back(command);
+        }
+    }
+
+    /// Moves what waits in either direction: commands and plans out; memory, figures and events in.
+    pub(crate) fn service(&mut self, events: &mut Vec<ConversationEvent>) {
+        while let Some(command) = self.backlog.pop_front() {
+            if let Err(command) = self.control.send(command) {
+                self.backlog.push_front(command);
+                break;
+            }
+        }
+        self.control.reclaim_plans();
+        if self.plan_due {
+            self.replan();
+        }
+        while let Some(time) = self.times.try_pop() {
+            self.totals.add_time(time);
+        }
+        while let Some(record) = self.control.next_record() {
+            self.totals.add_record(&record);
+        }
+        let mut starved = false;
+        while let Some(timed) = self.control.next_event() {
+            starved |= matches!(timed.event, Event::LanesExhausted { .. });
+            events.extend(self.translate(timed.event));
+        }
+        if starved {
+            self.grow_lanes();
+        }
+        while let Some(retired) = self.control.next_retired() {
+            match retired {
+                Retired::Inlet(slot, _) => self.inlets.give_back(slot),
+                Retired::Source(slot, _) => self.sources.give_back(slot),
+                Retired::Receiver(slot, _) => self.receivers.give_back(slot),
+                _ => true, // a page of readings nobody waits for any more
+            };
+        }
+    }
+
+    fn translate(&self, event: Event) -> Option<ConversationEvent> {
+        Some(match event {
+            Event::TalkStarted { source, .. } => {
+                ConversationEvent::Talking { participant: self.names.get(&source)?.clone(), talking: true }
+            }
+            Event::TalkStopped { source, .. } => {
+                ConversationEvent::Talking { participant: self.names.get(&source)?.clone(), talking: false }
+            }
+            Event::DominantSpeaker { source, .. } => {
+                ConversationEvent::DominantSpeaker(source.and_then(|s| self.names.get(&s)).cloned())
+            }
+            _ => return None,
+        })
+    }
+}
