@@ -32,6 +32,10 @@ const MAX_TRANSIT_JUMP_NS: i64 = 1_000_000_000;
 const MAX_EXCESS_NS: i64 = 300_000_000;
 /// Delay beyond the aim that is worth a quiet frame, over the frame itself.
 const SHRINK_MARGIN_NS: i64 = 5_000_000;
+/// Delay beyond the aim, over the frame itself, at which loud frames are folded too.
+const FOLD_MARGIN_NS: i64 = 35_000_000;
+/// Packets between two folds: 200 ms.
+const FOLD_EVERY: u32 = 10;
 /// A payload this short carries no audio: the sender is in DTX (RFC 6716 §2.1.9).
 const DTX_PAYLOAD: usize = 2;
 
@@ -49,8 +53,9 @@ pub(crate) enum Insert {
 /// What the source has to do for the next stretch of audio.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Step<'a> {
-    /// Decode this payload.
-    Decode { payload: &'a [u8], timestamp: u64 },
+    /// Decode this payload. With `fold`, fade its audio into that of the next step, which is a
+    /// `Decode` of the same length: two frames in the time of one.
+    Decode { payload: &'a [u8], timestamp: u64, fold: bool },
     /// Rebuild `samples` of RTP clock from the FEC copy in `next`, which stays in the buffer.
     Recover { next: &'a [u8], samples: u32, timestamp: u64 },
     /// Conceal `samples` of RTP clock.
@@ -91,6 +96,8 @@ pub(crate) struct JitterBuffer {
     concealed: u32,
     /// Length of the last packet played.
     last_samples: u32,
+    /// Packets played since the last fold.
+    unfolded: u32,
     counts: PacketCounts,
     /// Streams started anew.
     restarts: u64,
@@ -121,6 +128,7 @@ impl JitterBuffer {
             stream: None,
             concealed: 0,
             last_samples: RTP_FRAME,
+            unfolded: 0,
             counts: PacketCounts::default(),
             restarts: 0,
         }
@@ -230,8 +238,11 @@ impl JitterBuffer {
                 State::Playing { cursor } => match self.store.first().copied() {
                     None => return self.run_dry(due, cursor),
                     Some(first) if first.timestamp <= cursor => {
+                        if quiet && self.playout.slack(due, cursor) + FRAME_NS <= self.playout.target() {
+                            return Step::Comfort; // an unheard frame more, to get to the aim
+                        }
                         if !self.drop_to_catch_up(due, cursor, first, quiet) {
-                            return self.play(cursor, first);
+                            return self.play(due, cursor, first);
                         }
                     }
                     Some(first) => {
@@ -340,8 +351,7 @@ impl JitterBuffer {
     /// out of all bounds.
     fn drop_to_catch_up(&mut self, due: MonoTime, cursor: u64, first: Stored, quiet: bool) -> bool {
         let excess = self.playout.slack(due, cursor) - self.playout.target();
-        let length = i64::from(first.samples) * 1_000_000_000 / 48_000;
-        let unheard = (quiet || first.quiet) && excess >= length + SHRINK_MARGIN_NS;
+        let unheard = (quiet || first.quiet) && excess >= span_ns(first.samples) + SHRINK_MARGIN_NS;
         let forced = excess >= MAX_EXCESS_NS;
         if !(unheard || forced) || self.store.second().is_none() {
             return false;
@@ -360,7 +370,9 @@ impl JitterBuffer {
         self.state = State::Playing { cursor: end.max(cursor) };
     }
 
-    fn play(&mut self, cursor: u64, first: Stored) -> Step<'_> {
+    fn play(&mut self, due: MonoTime, cursor: u64, first: Stored) -> Step<'_> {
+        let fold = self.folds(due, cursor, first);
+        self.unfolded = if fold { 0 } else { self.unfolded.saturating_add(1) };
         let popped = self.store.pop_first().expect("invariant: the caller saw it");
         self.counts.end(PacketOutcome::Played);
         self.advance_past(first, cursor);
@@ -370,7 +382,20 @@ impl JitterBuffer {
         if payload_is_dtx && self.store.is_empty() {
             self.state = State::Idle { comfort: true };
         }
-        Step::Decode { payload: self.store.payload(&popped), timestamp: first.timestamp }
+        Step::Decode { payload: self.store.payload(&popped), timestamp: first.timestamp, fold }
+    }
+
+    /// Whether `first` and its successor should be played in the time of one.
+    fn folds(&self, due: MonoTime, cursor: u64, first: Stored) -> bool {
+        let follows = |second: &Stored| {
+            second.seq == first.seq + 1
+                && second.timestamp == first.timestamp + u64::from(first.samples)
+                && second.samples == first.samples
+        };
+        first.samples <= RTP_FRAME
+            && self.unfolded >= FOLD_EVERY
+            && self.playout.slack(due, cursor) - self.playout.target() >= span_ns(first.samples) + FOLD_MARGIN_NS
+            && self.store.second().is_some_and(follows)
     }
 
     /// The next packet lies ahead of the clock: the sender paused, or packets between are missing.
@@ -388,13 +413,18 @@ impl JitterBuffer {
             return None;
         }
         let samples = (gap as u32).min(self.last_samples).min(RTP_FRAME * 3);
+        let excess = self.playout.slack(due, cursor) - self.playout.target();
+        if excess < 0 {
+            // Sooner than the aim: what is missing may still come, and waiting for it gets us there.
+            self.concealed += 1;
+            return Some(Bridge::Conceal { samples, timestamp: cursor });
+        }
         let repairs = first.fec && gap <= u64::from(self.last_samples);
         self.playout.on_loss(due, first.fec);
-        let excess = self.playout.slack(due, cursor) - self.playout.target();
         self.state = State::Playing { cursor: cursor + u64::from(samples) };
         // A frame that is lost anyway is the best one to give back delay with: if concealment has
         // already filled its place, go on with what is here.
-        if excess >= i64::from(samples) * 1_000_000_000 / 48_000 && self.concealed > 0 {
+        if self.concealed > 0 && excess >= span_ns(samples) {
             return None;
         }
         self.concealed += 1;
@@ -428,6 +458,11 @@ impl JitterBuffer {
 enum Bridge {
     Recover { samples: u32, timestamp: u64 },
     Conceal { samples: u32, timestamp: u64 },
+}
+
+/// Length of a span of RTP clock.
+fn span_ns(samples: u32) -> i64 {
+    i64::from(samples) * 1_000_000_000 / 48_000
 }
 
 /// Arrival time less media time; only differences mean something.

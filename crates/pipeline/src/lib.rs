@@ -25,6 +25,7 @@ mod limiter;
 mod mix;
 
 mod dominant;
+pub mod fuzz;
 mod lanes;
 mod outcome;
 mod pcm;

@@ -109,7 +109,7 @@ impl MixSlot {
     }
 
     /// Sums the sources in the key with their gains and limits the sum.
-    /// `total` is the sum of all active sources, and `active` which they are.
+    /// `total` is the sum of all `active` sources.
     pub(crate) fn mix(
         &mut self,
         sources: &[Option<Box<Source>>],

@@ -242,3 +242,123 @@ fn set(words: &mut [u64], index: usize) {
 fn clear(words: &mut [u64], index: usize) {
     words[index / 64] &= !(1 << (index % 64));
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn source(n: usize) -> SourceSlot {
+        SourceSlot::from_parts(n as u16, 3)
+    }
+
+    fn receiver(n: usize) -> ReceiverSlot {
+        // Receivers are numbered unlike sources, so that mixing them up shows.
+        ReceiverSlot::from_parts((99 - n) as u16, 5)
+    }
+
+    fn limits() -> Limits {
+        Limits { sources: 100, receivers: 100, ..Limits::default() }
+    }
+
+    fn person(n: usize, in_default_group: bool) -> Participant {
+        Participant { source: Some(source(n)), receiver: Some(receiver(n)), in_default_group, unmixed: false }
+    }
+
+    proptest! {
+        #[test]
+        fn heard_sets_are_the_definition(
+            people in 1_usize..100,
+            default in prop::collection::vec(any::<bool>(), 100),
+            routes in prop::collection::vec(
+                (prop::collection::vec(0_usize..100, 0..6), prop::collection::vec(0_usize..100, 0..6)), 0..8),
+        ) {
+            let routes: Vec<(Vec<usize>, Vec<usize>)> = routes
+                .into_iter()
+                .map(|(s, r)| {
+                    let inside = |list: Vec<usize>| list.into_iter().filter(|n| *n < people).collect();
+                    (inside(s), inside(r))
+                })
+                .collect();
+            let mut builder = PlanBuilder::new(&limits());
+            for n in 0..people {
+                builder.participant(person(n, default[n]));
+            }
+            for (sources, receivers) in &routes {
+                let sources: Vec<_> = sources.iter().copied().map(source).collect();
+                let receivers: Vec<_> = receivers.iter().copied().map(receiver).collect();
+                builder.route(&sources, &receivers);
+            }
+            let plan = builder.build();
+            for r in 0..people {
+                let mut expected = BTreeSet::new();
+                if default[r] {
+                    expected.extend((0..people).filter(|s| default[*s]));
+                }
+                for (sources, receivers) in &routes {
+                    if receivers.contains(&r) {
+                        expected.extend(sources);
+                    }
+                }
+                expected.remove(&r);
+                let heard: Vec<_> = plan.heard(receiver(r)).collect();
+                prop_assert_eq!(heard, expected.into_iter().map(source).collect::<Vec<_>>());
+            }
+        }
+
+        #[test]
+        fn the_order_of_building_does_not_matter(
+            order in Just((0_usize..20).collect::<Vec<_>>()).prop_shuffle(),
+        ) {
+            let build = |order: &[usize]| {
+                let mut builder = PlanBuilder::new(&limits());
+                for &n in order {
+                    builder.participant(person(n, n % 3 > 0));
+                    builder.gain(source(n), receiver((n + 1) % 20), 0.5);
+                }
+                builder.build()
+            };
+            let sorted: Vec<_> = (0..20).collect();
+            prop_assert_eq!(build(&order), build(&sorted));
+        }
+    }
+
+    #[test]
+    fn the_last_gain_on_a_pair_counts_and_unity_is_none() {
+        let mut builder = PlanBuilder::new(&limits());
+        builder.participant(person(0, true)).participant(person(1, true));
+        builder.gain(source(0), receiver(1), 0.25).gain(source(1), receiver(0), 0.5);
+        builder.gain(source(0), receiver(1), 2.0).gain(source(1), receiver(0), 1.0);
+        let plan = builder.build();
+        assert_eq!(plan.gain_of(source(0), receiver(1)).to_bits(), 2.0_f32.to_bits());
+        assert_eq!(plan.gains.len(), 1, "unity shares the mix");
+        let mut builder = PlanBuilder::new(&limits());
+        builder.gain(source(0), receiver(1), f32::NAN);
+        assert_eq!(builder.build().gain_of(source(0), receiver(1)).to_bits(), 0);
+    }
+
+    #[test]
+    fn another_holder_of_a_slot_is_not_known() {
+        let mut builder = PlanBuilder::new(&limits());
+        builder.participant(person(0, true)).participant(person(1, true));
+        let plan = builder.build();
+        let stranger = ReceiverSlot::from_parts(receiver(0).index() as u16, 6);
+        assert_eq!(plan.heard(stranger).count(), 0);
+        assert_eq!(plan.heard(receiver(0)).count(), 1);
+        assert!(!plan.knows_source(SourceSlot::from_parts(0, 4)));
+    }
+
+    #[test]
+    fn unmixed_follows_the_heard_set_or_stands_alone() {
+        let mut builder = PlanBuilder::new(&limits());
+        builder.participant(Participant { unmixed: true, ..person(0, true) }).participant(person(1, true));
+        builder.unmixed(&[source(7)], receiver(1));
+        let plan = builder.build();
+        assert_eq!(plan.heard_unmixed(receiver(0)).collect::<Vec<_>>(), [source(1)]);
+        assert_eq!(plan.heard_unmixed(receiver(1)).collect::<Vec<_>>(), [source(7)]);
+        assert_eq!(plan.heard(receiver(1)).collect::<Vec<_>>(), [source(0)]);
+    }
+}

@@ -55,6 +55,9 @@ struct RtpFeed {
     /// Decoded samples that no tick has taken yet.
     queue: Box<[f32]>,
     queued: usize,
+    /// The frame being folded into the next one.
+    fold: Box<[f32]>,
+    folds: u64,
     /// What the samples at the front of the queue are.
     queue_outcome: FrameOutcome,
     /// RTP time of the sample at the front of the queue.
@@ -102,6 +105,8 @@ impl Source {
             decoder: Decoder::new(config.rate.codec_rate(), Channels::Mono)?,
             queue: vec![0.0; config.rate.from_rtp(QUEUE_48K)].into(),
             queued: 0,
+            fold: vec![0.0; config.rate.frame_samples()].into(),
+            folds: 0,
             queue_outcome: FrameOutcome::Skipped,
             queue_timestamp: 0,
             reported: PacketCounts::default(),
@@ -164,6 +169,15 @@ impl Source {
         match &self.feed {
             Feed::Rtp(feed) => *feed.jitter.counts(),
             Feed::App(_) => PacketCounts::default(),
+        }
+    }
+
+    /// Frames that two packets were folded into, to give back delay without a gap; they count as decoded too.
+    #[must_use]
+    pub fn folds(&self) -> u64 {
+        match &self.feed {
+            Feed::Rtp(feed) => feed.folds,
+            Feed::App(_) => 0,
         }
     }
 
@@ -390,46 +404,70 @@ impl RtpFeed {
 
     /// Adds the next stretch of audio to the queue: at least 2.5 ms, at most one packet.
     fn fill(&mut self, due: MonoTime, quiet: bool, rate: BusRate) -> (FrameOutcome, u64) {
-        let room = &mut self.queue[self.queued..];
-        let (outcome, timestamp, got, wanted) = match self.jitter.next(due, quiet) {
-            Step::Decode { payload, timestamp } => {
-                let got = self.decoder.decode(payload, room);
-                (FrameOutcome::Decoded, timestamp, got, RTP_FRAME)
-            }
-            Step::Recover { next, samples, timestamp } => {
-                let wanted = rate.from_rtp(samples);
-                let got = self.decoder.decode_fec(next, &mut room[..wanted]);
-                (FrameOutcome::Recovered, timestamp, got, samples)
-            }
-            Step::Conceal { samples, timestamp } => {
-                let wanted = rate.from_rtp(samples);
-                let got = self.decoder.conceal(&mut room[..wanted]);
-                (FrameOutcome::Concealed, timestamp, got, samples)
-            }
-            step @ (Step::Comfort | Step::Idle) => {
-                let silence = rate.from_rtp(RTP_FRAME).min(room.len());
-                room[..silence].fill(0.0);
-                self.queued += silence;
-                let outcome = if step == Step::Comfort { FrameOutcome::Comfort } else { FrameOutcome::Skipped };
-                return (outcome, self.queue_timestamp);
-            }
-        };
-        match got {
-            Ok(samples) if samples > 0 => {
-                self.queued += samples;
-                (outcome, timestamp)
-            }
-            // Bytes that passed the packet parser and still do not decode: a frame is missing.
-            _ => {
-                let room = &mut self.queue[self.queued..];
-                let wanted = rate.from_rtp(wanted).clamp(1, room.len());
-                if self.decoder.conceal(&mut room[..wanted]).is_err() {
-                    room[..wanted].fill(0.0);
+        let mut folded = 0;
+        let mut folded_at = None;
+        loop {
+            let room = &mut self.queue[self.queued..];
+            let (outcome, timestamp, got, wanted) = match self.jitter.next(due, quiet) {
+                Step::Decode { payload, timestamp, fold } => {
+                    let got = self.decoder.decode(payload, room);
+                    if let (true, Ok(samples)) = (fold, &got)
+                        && *samples <= self.fold.len()
+                    {
+                        self.fold[..*samples].copy_from_slice(&room[..*samples]);
+                        (folded, folded_at) = (*samples, Some(timestamp));
+                        continue;
+                    }
+                    (FrameOutcome::Decoded, timestamp, got, RTP_FRAME)
                 }
-                self.queued += wanted;
-                (FrameOutcome::Concealed, timestamp)
+                Step::Recover { next, samples, timestamp } => {
+                    let got = self.decoder.decode_fec(next, &mut room[..rate.from_rtp(samples)]);
+                    (FrameOutcome::Recovered, timestamp, got, samples)
+                }
+                Step::Conceal { samples, timestamp } => {
+                    let got = self.decoder.conceal(&mut room[..rate.from_rtp(samples)]);
+                    (FrameOutcome::Concealed, timestamp, got, samples)
+                }
+                step @ (Step::Comfort | Step::Idle) => {
+                    let silence = rate.from_rtp(RTP_FRAME).min(room.len());
+                    room[..silence].fill(0.0);
+                    self.queued += silence;
+                    let outcome = if step == Step::Comfort { FrameOutcome::Comfort } else { FrameOutcome::Skipped };
+                    return (outcome, self.queue_timestamp);
+                }
+            };
+            let (outcome, samples) = match got {
+                Ok(samples) if samples > 0 => (outcome, samples),
+                // Bytes that passed the packet parser and still do not decode: a frame is missing.
+                _ => (FrameOutcome::Concealed, self.conceal(rate.from_rtp(wanted))),
+            };
+            if let Some(timestamp) = folded_at {
+                cross_fade(&self.fold[..folded.min(samples)], &mut self.queue[self.queued..]);
+                self.folds += 1;
+                self.queued += samples;
+                return (outcome, timestamp);
             }
+            self.queued += samples;
+            return (outcome, timestamp);
         }
+    }
+
+    /// Conceals `wanted` bus samples at the end of the queue, and gives how many there was room for.
+    fn conceal(&mut self, wanted: usize) -> usize {
+        let room = &mut self.queue[self.queued..];
+        let wanted = wanted.clamp(1, room.len());
+        if self.decoder.conceal(&mut room[..wanted]).is_err() {
+            room[..wanted].fill(0.0);
+        }
+        wanted
+    }
+}
+
+/// Fades from `from` to what is in `to`, in place.
+fn cross_fade(from: &[f32], to: &mut [f32]) {
+    let step = 1.0 / from.len().max(1) as f32;
+    for (at, (to, from)) in to.iter_mut().zip(from).enumerate() {
+        *to = from + (*to - from) * (at as f32 * step);
     }
 }
 

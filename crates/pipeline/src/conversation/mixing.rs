@@ -28,10 +28,7 @@ impl Conversation {
 
     pub(super) fn mix_and_encode(&mut self) {
         let active = self.active.words();
-        // The sum of everybody is only worth making when it saves more than it costs.
-        if self.active.count() > 2 {
-            mix::sum(&mut self.total, &self.sources, active);
-        }
+        mix::sum(&mut self.total, &self.sources, active);
         for slot in self.mixes.iter_mut().flatten() {
             if slot.members == 0 {
                 continue;

@@ -1,0 +1,68 @@
+//! Fuzz body of the jitter buffer as an ordinary function: the target is a shell around it, and the corpus
+//! replays through it as a test.
+//!
+//! Its input is read as operations, so that it reaches states that whole packets from a network would not.
+
+use antiphon_rt::MonoTime;
+use antiphon_rtp::{RtpTimestamp, SeqNo};
+
+use crate::jitter::{Arrival, CAPACITY, JitterBuffer, Step};
+
+/// Runs `data` as operations on a jitter buffer: packets near the last one, wild packets, ticks, restarts.
+///
+/// # Panics
+/// If a packet does not end exactly once, if more is played than was received, or if the buffer outgrows its
+/// capacity.
+pub fn jitter(data: &[u8]) {
+    let mut buffer = JitterBuffer::new();
+    let (mut now, mut seq, mut timestamp) = (MonoTime::from_millis(1_000), 0_u16, 0_u32);
+    let mut decoded = 0;
+    let mut bytes = data.iter().copied();
+    while let Some(op) = bytes.next() {
+        let mut byte = || bytes.next().unwrap_or(0);
+        let quiet = op & 8 != 0;
+        match op & 7 {
+            // The next packets of a stream, a few of them lost.
+            0..=2 => {
+                let step = u16::from(op >> 4);
+                seq = seq.wrapping_add(step);
+                timestamp = timestamp.wrapping_add(u32::from(step) * 960);
+                let payload = [byte(), byte(), byte(), byte()];
+                insert(&mut buffer, now, (seq, timestamp), &payload[..usize::from(op >> 6) + 1], quiet);
+            }
+            // One from the neighbourhood: late, early, a duplicate, with a timestamp that fits.
+            3 => {
+                let back = u16::from(byte());
+                let at = (
+                    seq.wrapping_sub(back).wrapping_add(32),
+                    timestamp.wrapping_sub(u32::from(back) * 960).wrapping_add(32 * 960),
+                );
+                insert(&mut buffer, now, at, &[byte(), 1, 2], quiet);
+            }
+            // One from anywhere.
+            4 => {
+                seq = u16::from_le_bytes([byte(), byte()]);
+                timestamp = u32::from_le_bytes([byte(), byte(), byte(), byte()]);
+                insert(&mut buffer, now, (seq, timestamp), &[byte(), 1, 2], quiet);
+            }
+            5 | 6 => {
+                now += std::time::Duration::from_millis(if op & 7 == 5 { 20 } else { u64::from(byte()) });
+                decoded += u64::from(matches!(buffer.next(now, quiet), Step::Decode { .. }));
+            }
+            _ if quiet => buffer.discard(),
+            _ => buffer.restart(),
+        }
+        let counts = *buffer.counts();
+        let waiting = counts.received - counts.ended();
+        assert!(waiting <= CAPACITY as u64, "{waiting} packets wait in {CAPACITY} places");
+        assert_eq!(counts.played, decoded);
+        assert!(waiting == 0 || !buffer.is_idle(), "packets wait and the buffer is idle");
+    }
+    buffer.restart();
+    assert_eq!(buffer.counts().ended(), buffer.counts().received, "a packet did not end exactly once");
+}
+
+fn insert(buffer: &mut JitterBuffer, at: MonoTime, (seq, timestamp): (u16, u32), payload: &[u8], quiet: bool) {
+    let (seq, timestamp) = (SeqNo::new(seq), RtpTimestamp::new(timestamp));
+    buffer.insert(&Arrival { at, seq, timestamp, payload, quiet });
+}

@@ -1,0 +1,299 @@
+//! Apps on both ends: mouths and ears in one conversation, and a bot's conversation behind lanes.
+
+mod room;
+
+use antiphon_pipeline::{
+    AppEarConfig, BusRate, Command, Control, Conversation, Event, FrameOutcome, Inlet, InletConfig, LaneConfig, Limits,
+    Mid, Participant, PlanBuilder, Receiver, RtpReceiverConfig, Slots, Source,
+};
+use antiphon_rt::MonoTime;
+use antiphon_rt::packet_ring::{MAX_PACKET, packet_ring};
+use antiphon_rtp::{PayloadType, RtpTimestamp, SeqNo, SourceId, Ssrc};
+use room::{Room, config, tone_level};
+
+fn opus() -> PayloadType {
+    PayloadType::new(111).unwrap()
+}
+
+fn tone(frames: std::ops::Range<usize>, rate: BusRate, hz: f32) -> Vec<i16> {
+    let samples = frames.start * rate.frame_samples()..frames.end * rate.frame_samples();
+    let step = std::f32::consts::TAU * hz / rate.hz() as f32;
+    samples.map(|n| ((n as f32 * step).sin() * 6_000.0) as i16).collect()
+}
+
+fn floats(samples: &[i16]) -> Vec<f32> {
+    samples.iter().map(|s| f32::from(*s) / 32_768.0).collect()
+}
+
+#[test]
+fn an_app_speaks_and_another_hears_it_mixed_and_unmixed_on_one_clock() {
+    for rate in [BusRate::Hz16000, BusRate::Hz48000] {
+        let config = config(4, rate);
+        let (egress, _ring) = packet_ring(64 * 1024);
+        let (mut conversation, mut control) = Conversation::new(&config, egress).unwrap();
+        let mut sources = Slots::new(8);
+        let mut receivers = Slots::new(4);
+        let mut builder = PlanBuilder::new(&config.limits);
+        let (mut mouths, mut ears) = (Vec::new(), Vec::new());
+        for n in 0..3_u32 {
+            let (source, receiver) = (sources.take().unwrap(), receivers.take().unwrap());
+            let (voice, mouth) = Source::app(SourceId::new(n), rate.frame_samples() * 10, &config);
+            let (listener, ear) = Receiver::app(AppEarConfig::default(), &config).unwrap();
+            control.send(Command::AddSource(source, voice)).unwrap();
+            control.send(Command::AddReceiver(receiver, listener)).unwrap();
+            builder.participant(Participant {
+                source: Some(source),
+                receiver: Some(receiver),
+                in_default_group: true,
+                unmixed: true,
+            });
+            mouths.push(mouth);
+            ears.push(ear);
+        }
+        control.publish(builder.build()).unwrap();
+        let (mut mixed, mut unmixed) = (Vec::new(), vec![Vec::new(); 3]);
+        for tick in 0..40 {
+            mouths[0].speak(&tone(tick..tick + 1, rate, 500.0));
+            mouths[1].speak(&tone(tick..tick + 1, rate, 900.0));
+            conversation.tick(MonoTime::from_millis(tick as u64 * 20));
+            let frame = ears[2].next_mixed().expect("a mixed frame every tick");
+            assert_eq!(frame.tick, tick as u64);
+            mixed.extend(floats(frame.samples.as_slice()));
+            while let Some(frame) = ears[2].next_unmixed() {
+                assert_eq!((frame.tick, frame.outcome), (tick as u64, FrameOutcome::Decoded));
+                unmixed[frame.source_id.as_u32() as usize].extend(floats(frame.samples.as_slice()));
+            }
+            assert_eq!(conversation.last_record().encodes, 0, "apps take PCM");
+        }
+        // Both voices in the mix, one in each lane, at their own level.
+        let hz = rate.hz() as f32;
+        for voice in [500.0, 900.0] {
+            assert!((tone_level(&mixed, voice, hz) - 0.183).abs() < 0.01);
+        }
+        for (n, voice, other) in [(0, 500.0, 900.0), (1, 900.0, 500.0)] {
+            assert_eq!(unmixed[n].len(), 40 * rate.frame_samples(), "gap-free");
+            assert!((tone_level(&unmixed[n], voice, hz) - 0.183).abs() < 0.01);
+            assert!(tone_level(&unmixed[n], other, hz) < 0.01);
+        }
+        assert!(unmixed[2].is_empty(), "nobody hears themselves");
+        // The speakers hear each other only.
+        let mut heard = Vec::new();
+        while let Some(frame) = ears[0].next_mixed() {
+            heard.extend(floats(frame.samples.as_slice()));
+        }
+        assert!(tone_level(&heard, 900.0, hz) > 0.1 && tone_level(&heard, 500.0, hz) < 0.01);
+    }
+}
+
+#[test]
+fn a_full_ear_drops_the_newest_and_counts_it() {
+    let config = config(2, BusRate::Hz16000);
+    let (egress, _ring) = packet_ring(64 * 1024);
+    let (mut conversation, mut control) = Conversation::new(&config, egress).unwrap();
+    let receiver = Slots::new(2).take().unwrap();
+    let (listener, mut ear) = Receiver::app(AppEarConfig { mixed_frames: 3, unmixed_frames: 1 }, &config).unwrap();
+    control.send(Command::AddReceiver(receiver, listener)).unwrap();
+    let mut builder = PlanBuilder::new(&config.limits);
+    builder.participant(Participant { receiver: Some(receiver), ..Participant::default() });
+    control.publish(builder.build()).unwrap();
+    for tick in 0..5 {
+        conversation.tick(MonoTime::from_millis(tick * 20));
+    }
+    let ticks: Vec<u64> = std::iter::from_fn(|| ear.next_mixed()).map(|frame| frame.tick).collect();
+    assert_eq!(ticks, [0, 1, 2]);
+    let dropped: u32 = std::iter::from_fn(|| control.next_record()).map(|record| record.app_dropped).sum();
+    assert_eq!(dropped, 2);
+}
+
+/// A bot's own conversation: one leg in, an app's ear on the mix and on the lanes.
+struct Bot {
+    conversation: Box<Conversation>,
+    control: Control,
+    ear: antiphon_pipeline::AppEar,
+    uplink: antiphon_rt::packet_ring::PacketSender,
+    inlet: antiphon_pipeline::InletSlot,
+}
+
+const MID_EXTENSION: u8 = 4;
+
+fn bot(lanes: usize) -> Bot {
+    let config = config(4, BusRate::Hz16000);
+    let (egress, _ring) = packet_ring(64 * 1024);
+    let (conversation, mut control) = Conversation::new(&config, egress).unwrap();
+    let (mut sources, mut receivers, mut inlets) = (Slots::new(8), Slots::new(4), Slots::new(4));
+    let inlet = inlets.take().unwrap();
+    let (uplink, ring) = packet_ring(256 * 1024);
+    let main = sources.take().unwrap();
+    let inlet_config = InletConfig {
+        opus: vec![opus()],
+        level_extension: Some(1),
+        mid_extension: Some(MID_EXTENSION),
+        lanes_mid: Mid::new("lanes"),
+        main: Some(main),
+    };
+    control.send(Command::AddInlet(inlet, Inlet::new(ring, &inlet_config, lanes))).unwrap();
+    control.send(Command::AddSource(main, Source::rtp(SourceId::new(0), &config).unwrap())).unwrap();
+    let lanes: Vec<_> = (0..lanes).map(|_| sources.take().unwrap()).collect();
+    for lane in &lanes {
+        control.send(Command::AddSource(*lane, Source::lane(inlet, &config).unwrap())).unwrap();
+    }
+    let receiver = receivers.take().unwrap();
+    let (listener, ear) = Receiver::app(AppEarConfig::default(), &config).unwrap();
+    control.send(Command::AddReceiver(receiver, listener)).unwrap();
+    let mut builder = PlanBuilder::new(&config.limits);
+    builder.route(&[main], &[receiver]).unmixed(&lanes, receiver);
+    control.publish(builder.build()).unwrap();
+    Bot { conversation, control, ear, uplink, inlet }
+}
+
+/// Adds a bot's receiver with lanes to the room, hearing the default group; gives its leg.
+fn join_bot(room: &mut Room) -> (u32, Participant) {
+    let receiver = room.receivers.take().unwrap();
+    let leg = 500;
+    let mid = |text| (MID_EXTENSION, Mid::new(text).unwrap());
+    let rtp = RtpReceiverConfig {
+        leg,
+        ssrc: Ssrc::new(7),
+        payload_type: opus(),
+        first_seq: SeqNo::new(1),
+        first_timestamp: RtpTimestamp::new(1),
+        class: 0,
+        level_extension: Some(1),
+        csrc_level_extension: None,
+        mid: Some(mid("mix")),
+        lanes: Some(LaneConfig {
+            payload_type: opus(),
+            mid: mid("lanes"),
+            level_extension: Some(1),
+            ssrc_base: 0xabcd_0000,
+        }),
+    };
+    room.control.send(Command::AddReceiver(receiver, Receiver::rtp(rtp, &room.config).unwrap())).unwrap();
+    let participant = Participant { source: None, receiver: Some(receiver), in_default_group: true, unmixed: true };
+    (leg, participant)
+}
+
+#[test]
+fn a_bot_hears_everybody_mixed_and_each_by_name() {
+    let mut room = Room::new(config(6, BusRate::Hz16000), 1);
+    for _ in 0..4 {
+        room.join();
+    }
+    room.people[3].in_default_group = false;
+    let (leg, participant) = join_bot(&mut room);
+    let mut bot = bot(3);
+    let mut builder = PlanBuilder::new(&room.config.limits);
+    builder.participant(participant);
+    for person in &room.people {
+        builder.participant(Participant {
+            source: Some(person.source),
+            receiver: Some(person.receiver),
+            in_default_group: person.in_default_group,
+            unmixed: false,
+        });
+    }
+    room.control.publish(builder.build()).unwrap();
+    room.people.iter_mut().for_each(|person| person.talking = true);
+    let mut mixed = Vec::new();
+    let mut lanes: std::collections::BTreeMap<u32, Vec<f32>> = std::collections::BTreeMap::new();
+    let mut bound = Vec::new();
+    let mut buffer = [0; MAX_PACKET];
+    let mut encodes = 0;
+    for _ in 0..60 {
+        room.send();
+        let now = MonoTime::from_nanos(room.now);
+        room.conversation.tick(now);
+        encodes = room.conversation.last_record().encodes;
+        while let Some((meta, len)) = room.egress.pop(&mut buffer) {
+            if meta.leg == leg {
+                bot.uplink.push(meta, &buffer[..len]).unwrap();
+            }
+        }
+        room.reclaim();
+        bot.conversation.tick(now);
+        assert_eq!(bot.conversation.last_record().packets_refused, 0);
+        while let Some(frame) = bot.ear.next_mixed() {
+            mixed.extend(floats(frame.samples.as_slice()));
+        }
+        while let Some(frame) = bot.ear.next_unmixed() {
+            lanes.entry(frame.source_id.as_u32()).or_default().extend(floats(frame.samples.as_slice()));
+        }
+        while let Some(event) = bot.control.next_event() {
+            if let Event::LaneBound { source_id, .. } = event.event {
+                bound.push(source_id);
+            }
+        }
+    }
+    // Three in the default group and the bot: four mixes, one empty for the outsider who hears nobody.
+    assert_eq!(encodes, 4, "lanes cost packets, not encodes");
+    bound.sort_by_key(|id| id.as_u32());
+    assert_eq!(bound, room.people[..3].iter().map(|p| p.source_id).collect::<Vec<_>>());
+    for (n, person) in room.people.iter().enumerate() {
+        let in_mix = tone_level(&mixed[6_400..], person.tone_hz, 16_000.0);
+        assert_eq!(in_mix > 0.05, n < 3, "person {n} in the mix at {in_mix}");
+        let lane = lanes.get(&person.source_id.as_u32());
+        assert_eq!(lane.is_some(), n < 3, "person {n}");
+        for other in room.people.iter().filter(|_| n < 3) {
+            let level = tone_level(&lane.unwrap()[6_400..], other.tone_hz, 16_000.0);
+            assert_eq!(level > 0.05, other.source_id == person.source_id, "{level} in lane {n}");
+        }
+    }
+}
+
+#[test]
+fn too_few_lanes_are_told_and_an_idle_lane_is_used_again() {
+    let mut room = Room::new(config(6, BusRate::Hz16000), 1);
+    for _ in 0..3 {
+        room.join();
+    }
+    let (leg, participant) = join_bot(&mut room);
+    let mut bot = bot(2);
+    let mut builder = PlanBuilder::new(&room.config.limits);
+    builder.participant(participant);
+    for person in &room.people {
+        let source = Some(person.source);
+        builder.participant(Participant { source, in_default_group: true, ..Participant::default() });
+    }
+    room.control.publish(builder.build()).unwrap();
+    let mut events = Vec::new();
+    let mut buffer = [0; MAX_PACKET];
+    for tick in 0..640 {
+        // Two speak first and fall silent; the third begins while they still hold the lanes.
+        for (n, person) in room.people.iter_mut().enumerate() {
+            person.talking = if n < 2 { tick < 50 } else { tick >= 60 };
+        }
+        room.send();
+        room.conversation.tick(MonoTime::from_nanos(room.now));
+        while let Some((meta, len)) = room.egress.pop(&mut buffer) {
+            if meta.leg == leg {
+                bot.uplink.push(meta, &buffer[..len]).unwrap();
+            }
+        }
+        bot.conversation.tick(MonoTime::from_nanos(room.now));
+        events.extend(std::iter::from_fn(|| bot.control.next_event()).map(|timed| timed.event));
+        while bot.ear.next_mixed().is_some() || bot.ear.next_unmixed().is_some() {}
+        room.reclaim();
+    }
+    let third = room.people[2].source_id;
+    assert!(events.contains(&Event::LanesExhausted { inlet: bot.inlet, source_id: third }));
+    let freed = events.iter().position(|e| matches!(e, Event::LaneFreed { .. })).expect("an idle lane is freed");
+    let bound = events.iter().position(|e| matches!(e, Event::LaneBound { source_id, .. } if *source_id == third));
+    assert!(bound.expect("the third gets it") > freed);
+}
+
+#[test]
+fn limits_are_enforced_and_nothing_is_lost_when_a_slot_is_taken_twice() {
+    let config =
+        antiphon_pipeline::ConversationConfig { limits: Limits::for_participants(2), ..config(2, BusRate::Hz16000) };
+    let (egress, _ring) = packet_ring(64 * 1024);
+    let (mut conversation, mut control) = Conversation::new(&config, egress).unwrap();
+    let slot = Slots::new(4).take().unwrap();
+    for _ in 0..2 {
+        let (source, _mouth) = Source::app(SourceId::new(1), 100, &config);
+        control.send(Command::AddSource(slot, source)).unwrap();
+    }
+    conversation.tick(MonoTime::ZERO);
+    assert!(matches!(control.next_retired(), Some(antiphon_pipeline::Retired::Source(..))));
+    assert!(control.next_retired().is_none());
+    assert_eq!(conversation.last_record().sources, 1);
+}
