@@ -34,3 +34,6 @@ mod meeting;
 pub use meeting::MeetingId;
 mod notify;
 pub use notify::{CourierError, DeliveryCounts};
+
+#[cfg(test)]
+mod tests;

@@ -66,7 +66,7 @@ async fn join_page(State(service): State<Arc<Service>>, Path(id): Path<MeetingId
         (CACHE_CONTROL, "no-store"),
         (
             CONTENT_SECURITY_POLICY,
-            "default-src 'self'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; media-src 'self' blob: mediastream:; frame-ancestors 'none'",
+            "default-src 'self'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'",
         ),
     ];
     Ok((headers, JOIN_PAGE).into_response())

@@ -1,0 +1,105 @@
+//! A bot's webhook on loopback: real HTTP, scripted answers.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::routing::post;
+use http::{HeaderMap, StatusCode};
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+
+/// One request the webhook got.
+#[derive(Debug)]
+pub(super) struct Posted {
+    pub(super) headers: HeaderMap,
+    pub(super) body: Value,
+}
+
+impl Posted {
+    /// The only notification in the body.
+    pub(super) fn notification(&self) -> &Value {
+        assert_eq!(self.body["value"].as_array().map(Vec::len), Some(1), "{}", self.body);
+        &self.body["value"][0]
+    }
+
+    /// State, and end reason if it has one, of a call notification; `roster` for a roster.
+    pub(super) fn summary(&self) -> String {
+        let notification = self.notification();
+        if notification["resourceUrl"].as_str().unwrap().ends_with("/participants") {
+            return "roster".to_owned();
+        }
+        let call = &notification["resourceData"];
+        let state = call["state"].as_str().unwrap_or("no state");
+        let result = &call["resultInfo"];
+        let change = notification["changeType"].as_str().unwrap();
+        match (result["code"].as_i64(), result["subcode"].as_i64()) {
+            (Some(code), Some(subcode)) => format!("{change} {state} {code}/{subcode}"),
+            _ => format!("{change} {state}"),
+        }
+    }
+}
+
+struct Shared {
+    posted: mpsc::UnboundedSender<Posted>,
+    script: Mutex<VecDeque<u16>>,
+}
+
+/// A receiver of notifications.
+pub(super) struct Webhook {
+    url: String,
+    shared: Arc<Shared>,
+    posted: tokio::sync::Mutex<mpsc::UnboundedReceiver<Posted>>,
+}
+
+impl Webhook {
+    pub(super) async fn start() -> Self {
+        let (sender, posted) = mpsc::unbounded_channel();
+        let shared = Arc::new(Shared { posted: sender, script: Mutex::default() });
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let url = format!("http://{}/callback", listener.local_addr().unwrap());
+        let router = Router::new().route("/callback", post(receive)).with_state(Arc::clone(&shared));
+        let service = hyper_util::service::TowerToHyperService::new(router);
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let serving = hyper::server::conn::http1::Builder::new()
+                    .serve_connection(hyper_util::rt::TokioIo::new(stream), service.clone());
+                tokio::spawn(serving);
+            }
+        });
+        Self { url, shared, posted: tokio::sync::Mutex::new(posted) }
+    }
+
+    pub(super) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Statuses to answer next, in order; 202 after that.
+    pub(super) fn answer_next(&self, statuses: &[u16]) {
+        self.shared.script.lock().unwrap().extend(statuses);
+    }
+
+    /// The next request.
+    pub(super) async fn next(&self) -> Posted {
+        self.posted.lock().await.recv().await.unwrap()
+    }
+
+    /// Summaries of the next `count` requests.
+    pub(super) async fn summaries(&self, count: usize) -> Vec<String> {
+        let mut all = Vec::new();
+        for _ in 0..count {
+            all.push(self.next().await.summary());
+        }
+        all
+    }
+}
+
+async fn receive(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> StatusCode {
+    let body = serde_json::from_slice(&body).unwrap();
+    shared.posted.send(Posted { headers, body }).unwrap();
+    let status = shared.script.lock().unwrap().pop_front().unwrap_or(202);
+    StatusCode::from_u16(status).unwrap()
+}
