@@ -16,6 +16,13 @@ pub mod recording;
 pub mod wav;
 
 pub mod ear;
+pub mod mouth;
+
 pub mod latency;
 pub mod link;
 pub mod matrix;
+
+#[cfg(feature = "webrtc")]
+pub mod relay;
+#[cfg(feature = "webrtc")]
+pub mod talker;

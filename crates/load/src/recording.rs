@@ -46,6 +46,18 @@ impl Recording {
         self.samples.extend_from_slice(pcm);
     }
 
+    /// Adds another recording of the same rate, sample on sample.
+    ///
+    /// # Panics
+    /// If the rates differ.
+    pub fn add(&mut self, other: &Self) {
+        assert_eq!(self.rate, other.rate, "recordings of different rates cannot be added");
+        if self.samples.len() < other.samples.len() {
+            self.samples.resize(other.samples.len(), 0.0);
+        }
+        self.samples.iter_mut().zip(&other.samples).for_each(|(a, b)| *a += b);
+    }
+
     /// The samples between two times; what was not recorded is cut off.
     pub fn between(&self, window: &Range<Duration>) -> &[f32] {
         let end = self.index(window.end).min(self.samples.len());
