@@ -305,7 +305,7 @@ mod tests {
             ("{\"mpUri\":3,\"antiphon\":{\"version\":1,\"type\":\"offer\",\"sdp\":\"\"}}", OpaqueReason::Malformed),
             (long.as_str(), OpaqueReason::TooLong),
         ] {
-            assert_eq!(parse(text), BlobKind::Opaque(reason), "{:.60}", text);
+            assert_eq!(parse(text), BlobKind::Opaque(reason), "{text:.60}");
         }
     }
 

@@ -119,10 +119,12 @@ impl Bench {
     }
 
     fn ends(&self) -> Vec<&EndCause> {
-        let end = |event| match event {
-            &CallEvent::Terminated(ref cause) => Some(cause),
-            _ => None,
-        };
+        fn end(event: &CallEvent) -> Option<&EndCause> {
+            match event {
+                CallEvent::Terminated(cause) => Some(cause),
+                _ => None,
+            }
+        }
         self.events.iter().filter_map(end).collect()
     }
 }

@@ -16,6 +16,7 @@ macro_rules! polymorphic {
         #[derive(Debug, Clone, PartialEq, serde::Serialize)]
         #[serde(untagged)]
         #[non_exhaustive]
+        #[allow(clippy::large_enum_variant, reason = "one per call; a box would burden every reader of it")]
         pub enum $name {
             $( $(#[$member_meta])* $member($ty), )+
             /// No `@odata.type`, or one this crate does not know.

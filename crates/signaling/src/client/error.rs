@@ -19,7 +19,10 @@ use crate::token::TokenError;
 
 /// A failed Graph request.
 #[derive(Debug, Clone)]
-pub struct GraphError {
+pub struct GraphError(Box<Details>);
+
+#[derive(Debug, Clone)]
+struct Details {
     kind: GraphErrorKind,
     status: Option<u16>,
     code: String,
@@ -90,52 +93,52 @@ pub enum Happened {
 impl GraphError {
     /// What the failure amounts to.
     pub fn kind(&self) -> &GraphErrorKind {
-        &self.kind
+        &self.0.kind
     }
 
     /// HTTP status, if there was a reply.
     pub fn status(&self) -> Option<u16> {
-        self.status
+        self.0.status
     }
 
     /// `error.code` of the reply; empty if there was none.
     pub fn code(&self) -> &str {
-        &self.code
+        &self.0.code
     }
 
     /// Text for developers.
     pub fn message(&self) -> &str {
-        &self.message
+        &self.0.message
     }
 
     /// The service's id of the request, for its support.
     pub fn request_id(&self) -> Option<&str> {
-        self.request_id.as_deref()
+        self.0.request_id.as_deref()
     }
 
     /// The client's id of the request, the same on every try.
     pub fn client_request_id(&self) -> Option<&str> {
-        self.client_request_id.as_deref()
+        self.0.client_request_id.as_deref()
     }
 
     /// Whether the request may have taken effect in spite of the failure.
     pub fn happened(&self) -> Happened {
-        self.happened
+        self.0.happened
     }
 
     /// Whether the call it was about has ended.
     pub fn is_call_gone(&self) -> bool {
-        self.kind == GraphErrorKind::CallGone
+        self.0.kind == GraphErrorKind::CallGone
     }
 
     /// Whether the same request may succeed later.
     pub fn is_transient(&self) -> bool {
-        matches!(self.kind, GraphErrorKind::Throttled(_) | GraphErrorKind::Service | GraphErrorKind::Unreachable)
+        matches!(self.0.kind, GraphErrorKind::Throttled(_) | GraphErrorKind::Service | GraphErrorKind::Unreachable)
     }
 
     /// Whose fault it is.
     pub fn culprit(&self) -> Culprit {
-        match self.kind {
+        match self.0.kind {
             GraphErrorKind::Unauthenticated
             | GraphErrorKind::PermissionMissing(_)
             | GraphErrorKind::TenantMismatch
@@ -156,8 +159,8 @@ impl GraphError {
     /// For a create request: names what this very call lacks, since the
     /// matrix's row of the endpoint holds the permissions of all scenarios.
     pub(super) fn explain_create(mut self, call: &Call) -> Self {
-        if let GraphErrorKind::PermissionMissing(sufficient) = &mut self.kind {
-            let missing = permission::create_call_missing(call, &self.roles);
+        if let GraphErrorKind::PermissionMissing(sufficient) = &mut self.0.kind {
+            let missing = permission::create_call_missing(call, &self.0.roles);
             *sufficient = missing.unwrap_or_else(|| CreateScenario::of(call).sufficient()).to_vec();
         }
         self
@@ -166,19 +169,19 @@ impl GraphError {
 
 impl fmt::Display for GraphError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} failed", self.request)?;
-        if let Some(status) = self.status {
+        write!(f, "{} failed", self.0.request)?;
+        if let Some(status) = self.0.status {
             write!(f, " with {status}")?;
         }
-        if !self.code.is_empty() {
-            write!(f, " ({})", self.code)?;
+        if !self.0.code.is_empty() {
+            write!(f, " ({})", self.0.code)?;
         }
-        write!(f, ": {}", self.message)?;
-        if let GraphErrorKind::PermissionMissing(sufficient) = &self.kind {
+        write!(f, ": {}", self.0.message)?;
+        if let GraphErrorKind::PermissionMissing(sufficient) = &self.0.kind {
             let names: Vec<_> = sufficient.iter().map(|permission| permission.name()).collect();
             write!(f, " The app needs {}.", names.join(" or "))?;
         }
-        if let Some(id) = &self.request_id {
+        if let Some(id) = &self.0.request_id {
             write!(f, " [request-id {id}]")?;
         }
         Ok(())
@@ -186,6 +189,12 @@ impl fmt::Display for GraphError {
 }
 
 impl std::error::Error for GraphError {}
+
+impl From<Details> for GraphError {
+    fn from(details: Details) -> Self {
+        Self(Box::new(details))
+    }
+}
 
 /// What is known of a request when it fails.
 #[derive(Debug)]
@@ -199,8 +208,8 @@ pub(super) struct Context<'a> {
 }
 
 impl Context<'_> {
-    fn error(self, kind: GraphErrorKind, happened: Happened) -> GraphError {
-        GraphError {
+    fn details(self, kind: GraphErrorKind, happened: Happened) -> Details {
+        Details {
             kind,
             status: None,
             code: String::new(),
@@ -219,23 +228,24 @@ impl Context<'_> {
             TokenError::Unreachable(_) => GraphErrorKind::Unreachable,
             _ => GraphErrorKind::Unauthenticated,
         };
-        GraphError { message: error.to_string(), ..self.error(kind, Happened::No) }
+        Details { message: error.to_string(), ..self.details(kind, Happened::No) }.into()
     }
 
     /// No reply.
     pub(super) fn transport(self, error: &TransportError) -> GraphError {
         let happened = if error.may_have_happened() { Happened::Unknown } else { Happened::No };
-        GraphError { message: error.to_string(), ..self.error(GraphErrorKind::Unreachable, happened) }
+        Details { message: error.to_string(), ..self.details(GraphErrorKind::Unreachable, happened) }.into()
     }
 
     /// Success, but not readable.
     pub(super) fn unreadable(self, reply: &Reply, why: impl fmt::Display) -> GraphError {
-        GraphError {
+        Details {
             status: Some(reply.status.as_u16()),
             message: format!("the reply cannot be read: {why}"),
             request_id: reply.header("request-id").map(str::to_owned),
-            ..self.error(GraphErrorKind::UnreadableReply, Happened::Unknown)
+            ..self.details(GraphErrorKind::UnreadableReply, Happened::Unknown)
         }
+        .into()
     }
 
     /// A reply that says no.
@@ -275,7 +285,7 @@ impl Context<'_> {
         } else {
             error.message
         };
-        GraphError { status: Some(status), code: error.code, message, request_id, ..self.error(kind, happened) }
+        Details { status: Some(status), code: error.code, message, request_id, ..self.details(kind, happened) }.into()
     }
 }
 
@@ -351,7 +361,7 @@ mod tests {
         let mut error = refused("/communications/calls", 403, body);
         let lacking = error.clone().explain_create(&join);
         assert_eq!(lacking.kind(), &GraphErrorKind::PermissionMissing(CreateScenario::Join.sufficient().to_vec()));
-        error.roles = vec![Permission::JoinGroupCall];
+        error.0.roles = vec![Permission::JoinGroupCall];
         assert_eq!(
             error.explain_create(&join).kind(),
             &GraphErrorKind::PermissionMissing(vec![Permission::AccessMedia, Permission::AccessMediaChat])

@@ -46,6 +46,7 @@ pub(crate) struct Service {
     shared: Arc<Mutex<Shared>>,
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "reads better at the call with json!")]
 pub(crate) fn answer(status: u16, body: Value) -> Answer {
     Some((status, vec![("content-type", "application/json".into())], body.to_string()))
 }
