@@ -113,11 +113,13 @@ pub fn srtp(data: &[u8]) {
 }
 
 /// Runs `data` as what a network does to two peers, an offerer and an answerer: datagrams delivered, lost,
-/// duplicated, reordered, changed or invented, time passing, media sent.
+/// duplicated, reordered, changed or invented, time passing, media sent. Returns how many media packets
+/// arrived.
 ///
 /// # Panics
 /// If media is delivered that was not sent, or a peer says anything after its end.
-pub fn peers(data: &[u8]) {
+#[expect(clippy::must_use_candidate, reason = "the fuzz target only looks for panics")]
+pub fn peers(data: &[u8]) -> usize {
     static IDENTITY: OnceLock<Identity> = OnceLock::new();
     let identity = IDENTITY.get_or_init(|| Identity::generate().expect("invariant: the system has randomness"));
     let mut input = Input(data);
@@ -135,7 +137,7 @@ pub fn peers(data: &[u8]) {
         Peer::answer(now, &config(&theirs), Setup::Passive, &offer).expect("invariant: we accept our own offer");
     offerer.accept(now, &answer).expect("invariant: we accept our own answer");
     let mut sides = [Side::new(offerer, address(1)), Side::new(answerer, address(2))];
-    let mut seq = 0;
+    let (mut seq, mut arrived) = (0, 0);
     for side in &mut sides {
         side.drain();
     }
@@ -175,10 +177,11 @@ pub fn peers(data: &[u8]) {
             }
             _ => {
                 seq += 1;
-                from.send_media(now, seq, to);
+                arrived += usize::from(from.send_media(now, seq, to));
             }
         }
     }
+    arrived
 }
 
 /// One peer and what it has sent.
@@ -212,7 +215,7 @@ impl Side {
         assert!(self.peer.is_closed(), "a hundred timeouts at one time: the deadline does not move");
     }
 
-    fn send_media(&mut self, now: Instant, seq: u16, to: &mut Self) {
+    fn send_media(&mut self, now: Instant, seq: u16, to: &mut Self) -> bool {
         let header = RtpHeader {
             marker: false,
             payload_type: PayloadType::new(111).expect("invariant: 111 has seven bits"),
@@ -225,11 +228,13 @@ impl Side {
         let mut buf = [0; 200];
         let len = header.write(&mut buf, b"frame").expect("invariant: a short packet fits");
         let plain = buf[..len].to_vec();
-        let Ok((len, _)) = self.peer.protect(now, &mut buf, len) else { return };
-        if let Received::Media { len } = to.peer.handle_datagram(now, self.address, &mut buf[..len]) {
+        let Ok((len, _)) = self.peer.protect(now, &mut buf, len) else { return false };
+        let received = to.peer.handle_datagram(now, self.address, &mut buf[..len]);
+        if let Received::Media { len } = received {
             assert_eq!(&buf[..len], plain);
         }
         to.drain();
+        matches!(received, Received::Media { .. })
     }
 
     fn drain(&mut self) {
