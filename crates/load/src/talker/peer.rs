@@ -9,13 +9,14 @@ use antiphon_rtp::{LevelExtension, RtpTimestamp, SeqNo, SourceId, Ssrc};
 use rtc::ice::mdns::MulticastDnsMode;
 use rtc::media_stream::MediaStreamTrack;
 use rtc::peer_connection::configuration::media_engine::MIME_TYPE_OPUS;
+use rtc::peer_connection::transport::RTCDtlsTransportState;
 use rtc::rtp_transceiver::rtp_sender::{
     RTCRtpCodec, RTCRtpCodecParameters, RTCRtpCodingParameters, RTCRtpEncodingParameters,
     RTCRtpHeaderExtensionCapability, RtpCodecKind,
 };
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use webrtc::error::{Error, Result};
 use webrtc::media_stream::track_local::TrackLocal;
@@ -29,6 +30,9 @@ use webrtc::rtp_transceiver::RtpSender;
 
 /// The payload type we offer; when answering, the offerer's counts.
 const OFFERED_OPUS: u8 = 111;
+
+/// How often the DTLS state is asked for while somebody waits for the end.
+const DTLS_STATE_PERIOD: Duration = Duration::from_millis(100);
 
 /// How far a connection is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,9 +142,21 @@ impl Peer {
         phase.wait_for(|phase| *phase != Phase::Connecting).await.is_ok_and(|phase| *phase == Phase::Connected)
     }
 
+    /// Returns once the connection failed or was closed by either side.
     pub(super) async fn gone(&self) {
-        // An error means that the stack dropped its handler: gone as well.
-        let _ = self.phase.clone().wait_for(|phase| *phase == Phase::Gone).await;
+        let mut phase = self.phase.clone();
+        // The stack reports a peer's close_notify in the DTLS state only, and that has to be asked for.
+        while !self.dtls_closed().await {
+            let changed = phase.wait_for(|phase| *phase == Phase::Gone);
+            if tokio::time::timeout(DTLS_STATE_PERIOD, changed).await.is_ok() {
+                return;
+            }
+        }
+    }
+
+    async fn dtls_closed(&self) -> bool {
+        let Ok(Some(transport)) = self.sender.transport().await else { return false };
+        matches!(transport.state().await, Ok(RTCDtlsTransportState::Closed | RTCDtlsTransportState::Failed) | Err(_))
     }
 
     /// What was negotiated for our voice; `None` if the peer took no Opus.
