@@ -150,7 +150,7 @@ impl Mouth {
         self.silent = if speaking { 0 } else { self.silent.saturating_add(1) };
         let timestamp = self.timestamp;
         self.timestamp = timestamp.advance(FRAME_TICKS);
-        let due = self.silent <= TAIL || self.silent % KEEP_ALIVE == 0;
+        let due = self.silent <= TAIL || self.silent.is_multiple_of(KEEP_ALIVE);
         if !due {
             self.paused = true;
             return Ok(Spoken { pcm: &self.pcm, packet: None });

@@ -38,7 +38,7 @@ pub struct Voice {
 impl Voice {
     /// The voices of the clips kept in the repository, eight of them.
     pub fn all() -> &'static [Self] {
-        static VOICES: LazyLock<Vec<Voice>> = LazyLock::new(|| CLIPS.iter().map(|clip| Voice::load(clip)).collect());
+        static VOICES: LazyLock<Vec<Voice>> = LazyLock::new(|| CLIPS.iter().map(Voice::load).collect());
         &VOICES
     }
 

@@ -99,7 +99,8 @@ mod tests {
 
     #[test]
     fn elements_are_found_past_padding_and_up_to_a_malformed_one() {
-        let cases: &[(&str, u16, &[u8], &[(u8, &[u8])])] = &[
+        type Case<'a> = (&'a str, u16, &'a [u8], &'a [(u8, &'a [u8])]);
+        let cases: &[Case<'_>] = &[
             ("one element", 0xbede, &[0x10, 0x85, 0, 0], &[(1, &[0x85])]),
             ("padding between", 0xbede, &[0x10, 1, 0, 0, 0x21, 2, 3, 0], &[(1, &[1]), (2, &[2, 3])]),
             ("id 15 stops", 0xbede, &[0x10, 1, 0xf0, 9, 0x20, 2], &[(1, &[1])]),

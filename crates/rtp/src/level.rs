@@ -45,8 +45,8 @@ impl AudioLevel {
 
     /// The level of a mean square (RMS squared) where 1.0 is overload, rounded to the nearest dB.
     pub fn from_mean_square(mean_square: f32) -> Self {
-        // Smaller than -127 dBov, zero, or not a number: silence.
-        if !(mean_square > 1.995e-13) {
+        // At or under -127 dBov, or not a number: silence.
+        if mean_square.is_nan() || mean_square <= 1.995e-13 {
             return Self::SILENCE;
         }
         Self((-10.0 * mean_square.log10()).round().clamp(0.0, 127.0) as u8)
