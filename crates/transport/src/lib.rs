@@ -31,3 +31,7 @@ pub use net::{EgressId, Limits, NetThread};
 pub use negotiate::{LaneParams, Negotiated};
 pub use sdp::Direction;
 pub use stats::{DropCounts, DropReason, LegStats};
+
+#[cfg(test)]
+#[global_allocator]
+static ALLOC: antiphon_testkit::alloc_guard::GuardedAlloc = antiphon_testkit::alloc_guard::GuardedAlloc;

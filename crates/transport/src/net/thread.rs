@@ -100,17 +100,22 @@ impl Seed {
 
     /// The body of the network thread.
     pub(super) fn run(self) {
+        self.into_worker().run();
+    }
+
+    fn into_worker(self) -> Worker {
         let send = Sender { batch: SendBatch::new(), slot: None, drops: Arc::clone(&self.drops) };
-        let worker = Worker {
+        Worker {
             seed: self,
             table: Table::default(),
             egress: Vec::new(),
+            egress_waits: false,
             control: VecDeque::with_capacity(CONTROL_QUEUE),
             receive: ReceiveBatch::new(),
             send,
+            ready: Box::new([EpollEvent::empty(); READY]),
             anchor: (Instant::now(), MonoClock.now()),
-        };
-        worker.run();
+        }
     }
 }
 
@@ -118,9 +123,12 @@ struct Worker {
     seed: Seed,
     table: Table,
     egress: Vec<(EgressId, PacketReceiver)>,
+    /// A ring had more than its turn.
+    egress_waits: bool,
     control: VecDeque<Waiting>,
     receive: ReceiveBatch,
     send: Sender,
+    ready: Box<[EpollEvent; READY]>,
     /// The same moment on both clocks: peers count in `Instant`, rings in `MonoTime`.
     anchor: (Instant, MonoTime),
 }
@@ -128,37 +136,47 @@ struct Worker {
 impl Worker {
     /// Runs until told to stop or until all handles are gone.
     fn run(mut self) {
-        let mut ready = [EpollEvent::empty(); READY];
         loop {
-            let count = self.seed.epoll.wait(&mut ready, self.timeout(Instant::now())).unwrap_or(0); // EINTR
-            let now = Instant::now();
-            let mut media = false;
-            for event in &ready[..count] {
-                match event.data() {
-                    WAKE_TOKEN => {
-                        self.seed.wakeable.drain();
-                    }
-                    SHARED_TOKEN => media |= self.receive_from(now, None),
-                    token => media |= self.receive_from(now, Some((token - FIRST_SLOT_TOKEN) as usize)),
-                }
-            }
-            // After receiving: a datagram cannot be here before the command that made its leg.
-            if !self.take_commands(now) {
-                return self.shut_down(now);
-            }
-            self.send_egress(now);
-            self.run_control(now);
-            self.run_timers(now);
-            self.send.flush(&mut self.table, self.seed.shared.as_ref());
-            if media && self.control.is_empty() {
+            let ready = self.wait(self.timeout(Instant::now()));
+            let Some(media) = self.pass(Instant::now(), ready) else { return };
+            if media && self.control.is_empty() && !self.egress_waits {
                 self.pause();
             }
         }
     }
 
+    /// Waits for datagrams, a wake-up or the time; returns how many descriptors are ready.
+    fn wait(&mut self, timeout: EpollTimeout) -> usize {
+        self.seed.epoll.wait(&mut self.ready[..], timeout).unwrap_or(0) // EINTR
+    }
+
+    /// Does all there is to do; `None` when it was told to stop, else whether there was RTP.
+    fn pass(&mut self, now: Instant, ready: usize) -> Option<bool> {
+        let mut media = false;
+        for i in 0..ready {
+            match self.ready[i].data() {
+                WAKE_TOKEN => {
+                    self.seed.wakeable.drain();
+                }
+                SHARED_TOKEN => media |= self.receive_from(now, None),
+                token => media |= self.receive_from(now, Some((token - FIRST_SLOT_TOKEN) as usize)),
+            }
+        }
+        // After receiving: a datagram cannot be here before the command that made its leg.
+        if !self.take_commands(now) {
+            self.shut_down(now);
+            return None;
+        }
+        self.send_egress(now);
+        self.run_control(now);
+        self.run_timers(now);
+        self.send.flush(&mut self.table, self.seed.shared.as_ref());
+        Some(media)
+    }
+
     /// Until the next deadline, rounded up to what `epoll` counts in.
     fn timeout(&self, now: Instant) -> EpollTimeout {
-        if !self.control.is_empty() {
+        if !self.control.is_empty() || self.egress_waits {
             return EpollTimeout::ZERO;
         }
         let Some(due) = self.table.next_due() else { return EpollTimeout::NONE };
@@ -238,7 +256,7 @@ impl Worker {
                 }
                 Ok(Command::AddEgress(id, ring)) => self.egress.push((id, ring)),
                 Ok(Command::RemoveEgress(id)) => {
-                    self.send_egress(now);
+                    self.drain_egress(now);
                     self.egress.retain(|(known, _)| *known != id);
                 }
                 Err(TryRecvError::Empty) => return true,
@@ -264,11 +282,22 @@ impl Worker {
     fn send_egress(&mut self, now: Instant) {
         let Self { seed, egress, send, table, .. } = self;
         let shared = seed.shared.as_ref();
-        for (_, ring) in egress {
+        for (_, ring) in egress.iter_mut() {
             for _ in 0..PACKETS_PER_RING {
                 let buffer = send.slot(table, shared);
                 let Some((meta, len)) = ring.pop(&mut buffer[..MAX_PACKET]) else { break };
                 send.packet(now, LegId::new(meta.leg), len, table, shared);
+            }
+        }
+        self.egress_waits = egress.iter().any(|(_, ring)| !ring.is_empty());
+    }
+
+    /// Sends what is in the rings by now; whoever fills one for ever does not hold us up.
+    fn drain_egress(&mut self, now: Instant) {
+        for _ in 0..16 {
+            self.send_egress(now);
+            if !self.egress_waits {
+                break;
             }
         }
     }
@@ -344,7 +373,7 @@ impl Worker {
     }
 
     fn shut_down(&mut self, now: Instant) {
-        self.send_egress(now);
+        self.drain_egress(now);
         let slots: Vec<usize> = self.table.occupied().collect();
         for slot in slots {
             self.with_peer(slot, |peer| peer.close(now, CloseReason::Shutdown));
@@ -451,3 +480,7 @@ fn port_of<'a>(slot: Option<usize>, table: &'a mut Table, shared: Option<&'a Udp
         Some(slot) => table.get_mut(slot).and_then(|leg| leg.port.as_ref()),
     }
 }
+
+#[cfg(test)]
+#[path = "thread_tests.rs"]
+mod tests;
