@@ -6,6 +6,7 @@
 //! retrying is the caller's business.
 //! Spec: RFC 9110.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use ::http::{HeaderMap, StatusCode};
@@ -14,6 +15,9 @@ use thiserror::Error;
 
 /// Reply bodies beyond this are refused.
 const MAX_REPLY_BYTES: usize = 8 * 1024 * 1024;
+
+/// What names a proxy in the environment; `NO_PROXY` then has its say too.
+const PROXY_VARIABLES: [&str; 6] = ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
 
 /// Trust and timeouts.
 #[derive(Debug, Clone)]
@@ -27,7 +31,7 @@ pub struct HttpConfig {
     /// For a whole request, the reply's body included. Default 30 s.
     pub request_timeout: Duration,
     /// Never use a proxy, even if the environment names one. Loopback hosts
-    /// are what this is for; the default asks the environment.
+    /// never go through one anyway. Default: ask the environment.
     pub no_proxy: bool,
 }
 
@@ -58,7 +62,9 @@ pub enum HttpConfigError {
 /// A connection pool with its trust. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct HttpClient {
-    inner: reqwest::Client,
+    proxied: reqwest::Client,
+    /// For loopback hosts: no proxy can reach those.
+    direct: reqwest::Client,
 }
 
 /// A whole reply.
@@ -129,26 +135,29 @@ impl HttpClient {
                 .filter(|bundle| !bundle.is_empty())
                 .ok_or(HttpConfigError::CaPem)?,
         };
-        let mut builder = reqwest::Client::builder()
-            .user_agent(concat!("antiphon/", env!("CARGO_PKG_VERSION")))
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(config.connect_timeout)
-            .timeout(config.request_timeout)
-            .tcp_nodelay(true);
-        builder = if config.system_roots {
-            builder.tls_certs_merge(certificates)
-        } else {
-            builder.tls_certs_only(certificates)
+        let builder = || {
+            let builder = reqwest::Client::builder()
+                .user_agent(concat!("antiphon/", env!("CARGO_PKG_VERSION")))
+                .redirect(reqwest::redirect::Policy::none())
+                .connect_timeout(config.connect_timeout)
+                .timeout(config.request_timeout)
+                .tcp_nodelay(true);
+            match config.system_roots {
+                true => builder.tls_certs_merge(certificates.clone()),
+                false => builder.tls_certs_only(certificates.clone()),
+            }
         };
-        if config.no_proxy {
-            builder = builder.no_proxy();
-        }
-        let inner = builder.build().map_err(|error| HttpConfigError::Build(chain(&error)))?;
-        Ok(Self { inner })
+        let build =
+            |builder: reqwest::ClientBuilder| builder.build().map_err(|error| HttpConfigError::Build(chain(&error)));
+        let direct = build(builder().no_proxy())?;
+        let environment = !config.no_proxy && PROXY_VARIABLES.iter().any(|name| std::env::var_os(name).is_some());
+        let proxied = if environment { build(builder())? } else { direct.clone() };
+        Ok(Self { proxied, direct })
     }
 
     pub(crate) fn request(&self, method: ::http::Method, url: &str) -> reqwest::RequestBuilder {
-        self.inner.request(method, url)
+        let client = if is_loopback(url) { &self.direct } else { &self.proxied };
+        client.request(method, url)
     }
 
     /// Sends a request and reads the whole reply.
@@ -165,6 +174,15 @@ impl HttpClient {
         }
         Ok(Reply { status, headers, body: body.freeze() })
     }
+}
+
+/// Whether the host of a URL is this machine.
+fn is_loopback(url: &str) -> bool {
+    let host = reqwest::Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned));
+    host.is_some_and(|host| {
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        host.eq_ignore_ascii_case("localhost") || bare.parse().is_ok_and(|address: IpAddr| address.is_loopback())
+    })
 }
 
 fn transport_error(error: &reqwest::Error) -> TransportError {
@@ -188,4 +206,27 @@ fn chain(error: &dyn std::error::Error) -> String {
         cause = inner.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_this_machine_is_reached_without_a_proxy() {
+        for url in ["https://127.0.0.1:8443/x", "http://localhost/", "https://[::1]:1/", "http://LOCALHOST:80"] {
+            assert!(is_loopback(url), "{url}");
+        }
+        for url in ["https://graph.microsoft.com", "http://10.0.0.1/", "http://localhost.evil.example", "nonsense"] {
+            assert!(!is_loopback(url), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_ca_file_without_a_certificate_is_said() {
+        for pem in ["", "nonsense", "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----"] {
+            let config = HttpConfig { ca_pem: Some(pem.into()), ..HttpConfig::default() };
+            assert!(HttpClient::new(&config).is_err(), "{pem}");
+        }
+    }
 }

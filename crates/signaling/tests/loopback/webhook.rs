@@ -5,10 +5,13 @@ use std::time::Duration;
 use crate::server::{Answer, Service, answer, http};
 use crate::signer::{APP, Signer, TENANT, claims};
 use antiphon_graph::CallId;
+use antiphon_signaling::client::{GraphConfig, RetryPolicy};
+use antiphon_signaling::http::HttpConfig;
 use antiphon_signaling::webhook::{
     Delivery, DispatchLimits, Dispatcher, Expected, KeySource, KeySourceConfig, TokenFault, WebhookConfig,
     WebhookLimits, WebhookListener, WebhookTls, router,
 };
+use antiphon_signaling::{GraphClient, HttpClient};
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
@@ -195,6 +198,27 @@ async fn the_listener_serves_tls_and_ends_its_receivers_when_dropped() {
     assert_eq!((listener.stats().accepted, listener.stats().refused_total()), (1, 1));
     drop(listener);
     assert_eq!(receiver.recv().await, None);
+}
+
+#[tokio::test]
+async fn a_client_trusts_the_ca_it_was_given_and_no_other() {
+    let certified = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let pem = certified.cert.pem().into_bytes();
+    let tls = WebhookTls::Pem { certificates: pem.clone(), key: certified.signing_key.serialize_pem().into_bytes() };
+    let config = WebhookConfig::new("127.0.0.1:0".parse().unwrap(), tls, APP);
+    let listener = WebhookListener::start(config, http()).await.unwrap();
+    let other = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap().cert.pem().into_bytes();
+    let service = Service::start([]).await;
+    for (ca_pem, status) in [(pem, Some(404)), (other, None)] {
+        let config = HttpConfig { ca_pem: Some(ca_pem), ..HttpConfig::default() };
+        let graph = GraphConfig {
+            retry: RetryPolicy { max_retries: 0, ..RetryPolicy::default() },
+            ..GraphConfig::at(format!("https://{}", listener.local_addr()))
+        };
+        let client = GraphClient::new(HttpClient::new(&config).unwrap(), service.token_cache(), graph);
+        let failed = client.call(&CallId::new("c")).await.unwrap_err();
+        assert_eq!(failed.status(), status, "{failed}");
+    }
 }
 
 #[tokio::test]
