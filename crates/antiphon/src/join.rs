@@ -30,7 +30,6 @@ impl Meeting {
 
 /// On what terms the bot joins.
 #[derive(Debug, Clone)]
-#[non_exhaustive]
 pub struct JoinOptions {
     /// PCM of the bot's audio socket.
     pub format: AudioFormat,

@@ -26,3 +26,8 @@ pub use antiphon_graph as graph;
 pub use antiphon_signaling::call::{CallConfig, CallEvent, EndCause, RosterChange};
 pub use antiphon_signaling::webhook::WebhookStats;
 pub use antiphon_signaling::client::{GraphError, GraphErrorKind};
+
+/// The README's example compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

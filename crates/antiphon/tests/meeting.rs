@@ -1,0 +1,176 @@
+//! Bots on the façade in a meeting of the emulator: Graph call control over TLS, media over DTLS-SRTP.
+//!
+//! Everything is real and on loopback; a voice is a tone, looked for by its power in what the others played.
+
+use antiphon::graph::{AudioRoutingGroup, ParticipantId};
+use antiphon::{
+    AudioFormat, Bot, Call, EndCause, GraphErrorKind, JoinError, JoinOptions, Meeting, WebhookConfig, WebhookTls,
+};
+use antiphon_emulator::{App, Consent, Emulator, EmulatorConfig, MeetingView, NewApp, NewMeeting, TrustAnchors};
+use std::f64::consts::TAU;
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// Far beyond what a healthy machine needs; only a hang takes it.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+struct World {
+    emulator: Emulator,
+    webhook_tls: WebhookTls,
+    folder: TempDir,
+}
+
+impl World {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let key = rcgen::generate_simple_self_signed(vec!["127.0.0.1".into()]).unwrap();
+        let (certificates, key) = (key.cert.pem().into_bytes(), key.signing_key.serialize_pem().into_bytes());
+        let emulator = Emulator::start(EmulatorConfig {
+            ca_file: Some(folder.path().join("ca.pem")),
+            webhook_trust: vec![TrustAnchors::Pem(certificates.clone())],
+            ..EmulatorConfig::default()
+        });
+        let emulator = emulator.await.unwrap();
+        Self { emulator, webhook_tls: WebhookTls::Pem { certificates, key }, folder }
+    }
+
+    fn app(&self, permissions: &[&str]) -> App {
+        let permissions = permissions.iter().map(ToString::to_string).collect();
+        let new = NewApp { display_name: "test bot".into(), permissions, ..NewApp::default() };
+        let app = self.emulator.register_app(new).unwrap();
+        self.emulator.consent(&app.app_id, Consent::default()).unwrap()
+    }
+
+    fn meeting(&self) -> MeetingView {
+        self.emulator.create_meeting(NewMeeting::default()).unwrap()
+    }
+
+    async fn bot(&self, app: &App) -> Bot {
+        let ca = self.folder.path().join("ca.pem");
+        let webhook = WebhookConfig::new(([127, 0, 0, 1], 0).into(), self.webhook_tls.clone());
+        Bot::builder(&app.app_id, &app.client_secret, self.emulator.tenant_id())
+            .service_url(&self.emulator.base_url())
+            .ca_file(ca.to_str().unwrap())
+            .no_proxy()
+            .webhook(webhook)
+            .media_address([127, 0, 0, 1].into())
+            .start()
+            .await
+            .unwrap()
+    }
+}
+
+const PERMISSIONS: [&str; 2] = ["Calls.JoinGroupCall.All", "Calls.AccessMedia.All"];
+
+/// Says a tone for as long as the call lasts.
+fn sing(call: &Call, hz: f64) {
+    let audio = call.audio().clone();
+    tokio::spawn(async move {
+        let rate = f64::from(audio.format().sample_rate());
+        let mut phase = 0.0;
+        loop {
+            let samples: Vec<i16> = (0..audio.format().frame_samples())
+                .map(|_| {
+                    phase = (phase + TAU * hz / rate) % TAU;
+                    (6_000.0 * f64::sin(phase)) as i16
+                })
+                .collect();
+            if audio.speak(&samples).await.is_err() {
+                return;
+            }
+        }
+    });
+}
+
+/// A second of what the call's bot hears, after letting `settle` frames pass.
+async fn listen(call: &Call, settle: usize) -> Vec<i16> {
+    let mut heard = Vec::new();
+    for i in 0..settle + 50 {
+        let frame = tokio::time::timeout(PATIENCE, call.audio().mixed()).await.expect("a frame each tick");
+        let frame = frame.expect("the call lasts");
+        if i >= settle {
+            heard.extend(frame.samples.as_slice());
+        }
+    }
+    heard
+}
+
+/// Share of the signal's power at `hz`.
+fn share(samples: &[i16], hz: f64, format: AudioFormat) -> f64 {
+    let (mut at, mut all) = (0.0, 0.0);
+    for block in samples.chunks_exact(format.frame_samples() * 5) {
+        let (mut re, mut im) = (0.0, 0.0);
+        for (i, &s) in block.iter().enumerate() {
+            let (s, angle) = (f64::from(s), TAU * hz * i as f64 / f64::from(format.sample_rate()));
+            (re, im, all) = (re + s * angle.cos(), im + s * angle.sin(), all + s * s);
+        }
+        at += 2.0 * (re * re + im * im) / block.len() as f64;
+    }
+    if all == 0.0 { 0.0 } else { at / all }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_bots_join_hear_each_other_and_route_privately() {
+    let world = World::new().await;
+    let app = world.app(&PERMISSIONS);
+    let meeting = world.meeting();
+    let (ada, bea) = (world.bot(&app).await, world.bot(&app).await);
+    let by_id = Meeting::by_id(&meeting.join_meeting_id, meeting.passcode.clone());
+    let by_link = Meeting::from_link(&meeting.join_url).unwrap();
+    let ada = ada.join(&by_id, JoinOptions::default()).await.unwrap();
+    let bea_options = JoinOptions { format: AudioFormat::Pcm48K, delta_roster: true, ..JoinOptions::default() };
+    let bea = bea.join(&by_link, bea_options).await.unwrap();
+    tokio::time::timeout(PATIENCE, ada.established()).await.unwrap().unwrap();
+    tokio::time::timeout(PATIENCE, bea.established()).await.unwrap().unwrap();
+    for call in [&ada, &bea] {
+        let roster = tokio::time::timeout(PATIENCE, call.roster(|all| all.len() == 2)).await.unwrap().unwrap();
+        assert!(roster.iter().all(|p| p.audio_source_id().is_some()));
+    }
+    sing(&ada, 500.0);
+    sing(&bea, 1_300.0);
+    let (at_ada, at_bea) = tokio::join!(listen(&ada, 50), listen(&bea, 50));
+    assert!(share(&at_ada, 1_300.0, AudioFormat::Pcm16K) > 0.9);
+    assert!(share(&at_bea, 500.0, AudioFormat::Pcm48K) > 0.9);
+
+    // Everyone apart: the lane's source id leads to the participant.
+    let frame = tokio::time::timeout(PATIENCE, ada.audio().unmixed()).await.unwrap().unwrap();
+    let speaker = ada.participant_of(frame.source_id).expect("the roster knows the source");
+    assert_eq!(Some(&speaker.id), bea.my_participant_id().as_ref());
+
+    // A private route, its rules and its life.
+    let (a, b) = (ada.my_participant_id().unwrap(), bea.my_participant_id().unwrap());
+    let groups = ada.routing_groups();
+    let group = groups.create(&AudioRoutingGroup::one_to_one("g", b.clone(), a.clone())).await.unwrap();
+    assert_eq!(group.id.as_deref(), Some("g"));
+    assert_eq!(groups.list().await.unwrap(), [group.clone()]);
+    assert_eq!(groups.get("g").await.unwrap(), group);
+    let unknown = AudioRoutingGroup::one_to_one("h", b.clone(), ParticipantId::new("nobody"));
+    assert_eq!(groups.create(&unknown).await.unwrap_err().status(), Some(400));
+    assert_eq!(groups.create(&AudioRoutingGroup::one_to_one("g", b, a)).await.unwrap_err().status(), Some(409));
+    groups.delete("g").await.unwrap();
+    assert!(matches!(groups.get("g").await.unwrap_err().kind(), GraphErrorKind::NotFound { .. }));
+
+    let ended = tokio::time::timeout(PATIENCE, ada.hang_up()).await.unwrap();
+    assert!(matches!(&ended, EndCause::Notified(Some(result)) if result.code == Some(200)), "{ended:?}");
+    assert!(tokio::time::timeout(PATIENCE, ada.audio().speak(&[0; 320])).await.unwrap().is_err());
+    let roster = tokio::time::timeout(PATIENCE, bea.roster(|all| all.len() == 1)).await.unwrap();
+    assert_eq!(roster.unwrap().len(), 1, "the other's roster follows");
+    world.emulator.stop().await;
+    let ended = tokio::time::timeout(PATIENCE, bea.ended()).await.unwrap();
+    assert!(matches!(ended, EndCause::Notified(_)), "a stopping service says goodbye: {ended:?}");
+}
+
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refused_join_names_the_missing_permission() {
+    let world = World::new().await;
+    let app = world.app(&["Calls.JoinGroupCall.All"]);
+    let meeting = world.meeting();
+    let bot = world.bot(&app).await;
+    let by_id = Meeting::by_id(meeting.join_meeting_id, meeting.passcode);
+    let error = bot.join(&by_id, JoinOptions::default()).await.unwrap_err();
+    let JoinError::Refused(error) = error else { panic!("{error:?}") };
+    assert_eq!(error.status(), Some(403));
+    assert!(error.to_string().contains("Calls.AccessMedia.All"), "{error}");
+    world.emulator.stop().await;
+}
