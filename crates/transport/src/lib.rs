@@ -10,13 +10,13 @@
 
 pub mod sdp;
 
-pub mod identity;
-pub mod ice;
 mod dtls;
+pub mod ice;
+pub mod identity;
 pub mod srtp;
 
-pub mod peer;
 mod negotiate;
+pub mod peer;
 mod reports;
 pub mod stats;
 
@@ -24,11 +24,11 @@ pub mod fuzz;
 pub mod net;
 
 pub use identity::{Identity, IdentityError};
+pub use negotiate::{LaneParams, Negotiated};
 pub use net::connector::{Connector, ConnectorConfig, OfferOptions, Offered, StartError};
 pub use net::endpoint::{Answered, BindError, Endpoint, EndpointConfig};
 pub use net::leg::{AnswerError, CloseReason, Leg, LegCallback, LegEvent, LegId, OfferError};
 pub use net::{EgressId, Limits, NetThread};
-pub use negotiate::{LaneParams, Negotiated};
 pub use sdp::Direction;
 pub use stats::{DropCounts, DropReason, LegStats};
 

@@ -77,8 +77,7 @@ pub(crate) fn offer_sections(lanes: bool, ssrcs: OurSsrcs) -> Vec<SectionPlan<'s
         extensions,
         ssrc,
     };
-    let mut sections =
-        vec![section(MIX_MID, Direction::SendRecv, OUR_EXTENSIONS, Some(ssrcs.mix.as_u32()))];
+    let mut sections = vec![section(MIX_MID, Direction::SendRecv, OUR_EXTENSIONS, Some(ssrcs.mix.as_u32()))];
     if lanes {
         let extensions = ExtensionIds { csrc_audio_level: None, ..OUR_EXTENSIONS };
         sections.push(section(LANES_MID, Direction::RecvOnly, extensions, None));
@@ -100,12 +99,7 @@ pub(crate) fn answer_sections(offer: &RemoteDescription, ssrcs: OurSsrcs) -> (Ve
     (sections, Negotiated { mix, lanes })
 }
 
-fn plan_section<'a>(
-    index: usize,
-    theirs: &'a Section,
-    offer: &RemoteDescription,
-    ssrcs: OurSsrcs,
-) -> SectionPlan<'a> {
+fn plan_section<'a>(index: usize, theirs: &'a Section, offer: &RemoteDescription, ssrcs: OurSsrcs) -> SectionPlan<'a> {
     let is_mix = index == offer.mix;
     match theirs.opus {
         Some(payload_type) if is_mix || Some(index) == offer.lanes => SectionPlan::Audio {

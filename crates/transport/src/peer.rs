@@ -122,7 +122,7 @@ impl Peer {
             Setup::Passive => Setup::Active,
         };
         let credentials = ice_credentials()?;
-        let ice = Ice::Lite(Lite::new(now, &credentials, &offer.credentials.ufrag));
+        let ice = Ice::Lite(Box::new(Lite::new(now, &credentials, &offer.credentials.ufrag)));
         let mut peer = Self::new(now, config, ice, credentials.ufrag.clone())?;
         let dtls = Dtls::new(now, config.identity, setup == Setup::Active, offer.fingerprint);
         peer.dtls = Some(dtls.map_err(OfferError::Setup)?);

@@ -7,7 +7,9 @@
 
 use std::time::{Duration, Instant};
 
-use antiphon_rtp::rtcp::{Compound, MAX_BLOCKS, NtpTime, ReportBlock, ReportBlocks, RtcpPacket, RtcpWriter, SenderInfo};
+use antiphon_rtp::rtcp::{
+    Compound, MAX_BLOCKS, NtpTime, ReportBlock, ReportBlocks, RtcpPacket, RtcpWriter, SenderInfo,
+};
 use antiphon_rtp::{OPUS_CLOCK, RtpError, RtpPacket, RtpTimestamp, Ssrc, WriteError};
 
 use crate::stats::{ReceptionStats, RemoteReport};
@@ -80,7 +82,8 @@ impl Reception {
 
     /// 24 bits, signed: duplicates make it negative (RFC 3550 §A.3).
     fn lost(&self) -> i32 {
-        let lost = i64::try_from(self.expected()).unwrap_or(i64::MAX) - i64::try_from(self.received).unwrap_or(i64::MAX);
+        let lost =
+            i64::try_from(self.expected()).unwrap_or(i64::MAX) - i64::try_from(self.received).unwrap_or(i64::MAX);
         i32::try_from(lost.clamp(-0x80_0000, 0x7f_ffff)).expect("invariant: clamped to 24 bits")
     }
 }
@@ -289,4 +292,114 @@ fn rtp_ticks(span: Duration) -> u32 {
 /// RTP ticks as a span.
 fn ticks(n: u32) -> Duration {
     Duration::from_nanos(u64::from(n) * 1_000_000_000 / u64::from(CLOCK))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rtp(ssrc: u32, timestamp: u32) -> [u8; 12] {
+        let mut packet = [0x80, 111, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        packet[4..8].copy_from_slice(&timestamp.to_be_bytes());
+        packet[8..].copy_from_slice(&ssrc.to_be_bytes());
+        packet
+    }
+
+    fn reports(now: Instant) -> Reports {
+        Reports::new(now, Duration::from_secs(1_700_000_000), Ssrc::new(1), "us".to_owned())
+    }
+
+    fn blocks(compound: &[u8]) -> Vec<ReportBlock> {
+        match Compound::new(compound).next() {
+            Some(Ok(RtcpPacket::ReceiverReport(report))) => report.blocks().collect(),
+            Some(Ok(RtcpPacket::SenderReport(report))) => report.blocks().collect(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn more_streams_than_blocks_take_turns() {
+        let now = Instant::now();
+        let mut reports = reports(now);
+        let mut seen = std::collections::HashMap::new();
+        for round in 0..10_u64 {
+            for stream in 0..100 {
+                let packet = rtp(stream as u32 + 10, 0);
+                reports.note_received(now, stream, round, &RtpPacket::parse(&packet).unwrap());
+            }
+            let blocks = blocks(&reports.write(now, false).unwrap());
+            assert_eq!(blocks.len(), MAX_BLOCKS);
+            for block in blocks {
+                *seen.entry(block.ssrc).or_insert(0) += 1;
+            }
+        }
+        assert_eq!(seen.len(), 100);
+        assert!(seen.values().all(|n| (3..=4).contains(n)), "{seen:?}");
+    }
+
+    #[test]
+    fn a_silent_stream_is_left_out() {
+        let now = Instant::now();
+        let mut reports = reports(now);
+        let packet = rtp(10, 0);
+        reports.note_received(now, 0, 0, &RtpPacket::parse(&packet).unwrap());
+        assert_eq!(blocks(&reports.write(now, false).unwrap()).len(), 1);
+        assert_eq!(blocks(&reports.write(now, false).unwrap()).len(), 0);
+    }
+
+    #[test]
+    fn jitter_follows_rfc_3550_a8() {
+        let start = Instant::now();
+        let mut reports = reports(start);
+        // Every second packet is 5 ms late: differences of 240 ticks.
+        let mut expected = 0_u32;
+        for i in 0..400_u32 {
+            let late = Duration::from_millis(if i % 2 == 1 { 5 } else { 0 });
+            let at = start + Duration::from_millis(20) * i + late;
+            reports.note_received(at, 0, u64::from(i), &RtpPacket::parse(&rtp(10, i * 960)).unwrap());
+            if i > 0 {
+                expected = expected + 240 - ((expected + 8) >> 4);
+            }
+        }
+        let block = blocks(&reports.write(start, false).unwrap())[0];
+        assert_eq!(block.jitter, expected >> 4);
+        assert!((235..=240).contains(&block.jitter), "converges on the mean difference: {}", block.jitter);
+    }
+
+    #[test]
+    fn loss_counts_duplicates_as_negative_and_the_fraction_covers_one_interval() {
+        let now = Instant::now();
+        let mut reports = reports(now);
+        let packet = rtp(10, 0);
+        let note = |reports: &mut Reports, index| {
+            reports.note_received(now, 0, index, &RtpPacket::parse(&packet).unwrap());
+        };
+        for index in [100, 101, 103, 104, 107] {
+            note(&mut reports, index);
+        }
+        let first = blocks(&reports.write(now, false).unwrap())[0];
+        assert_eq!((first.cumulative_lost, first.fraction_lost, first.highest_seq), (3, (3 * 256 / 8) as u8, 107));
+        for index in [105, 106, 102, 108] {
+            note(&mut reports, index);
+        }
+        let second = blocks(&reports.write(now, false).unwrap())[0];
+        assert_eq!((second.cumulative_lost, second.fraction_lost), (0, 0), "the late ones came");
+    }
+
+    #[test]
+    fn a_goodbye_of_somebody_elses_source_is_not_the_peers() {
+        let now = Instant::now();
+        let mut reports = reports(now);
+        let mut goodbye = |reporter, leaver| {
+            let mut compound = [0; 64];
+            let mut writer = RtcpWriter::new(&mut compound);
+            writer.receiver_report(Ssrc::new(reporter), &[]).unwrap();
+            writer.bye(&[Ssrc::new(leaver)], None).unwrap();
+            let len = writer.finish();
+            reports.handle(now, &compound[..len]).unwrap()
+        };
+        assert!(!goodbye(7, 8));
+        assert!(goodbye(7, 7));
+        assert!(reports.remote().bye);
+    }
 }

@@ -191,3 +191,72 @@ fn host_candidate(at: SocketAddr) -> Result<Candidate, String> {
     let config = CandidateHostConfig { base_config, ..Default::default() };
     config.new_candidate_host().map_err(|e| e.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use rtc_crypto::providers::AwsLcRsProvider;
+
+    use super::*;
+    use crate::identity::ice_credentials;
+
+    fn agent(now: Instant, at: SocketAddr) -> (Full, IceCredentials) {
+        let credentials = ice_credentials().unwrap();
+        (Full::new(now, Arc::new(AwsLcRsProvider::new()), at, &credentials).unwrap(), credentials)
+    }
+
+    fn candidate(at: SocketAddr) -> RemoteCandidate {
+        let value = format!("1 1 udp 2130706431 {} {} typ host", at.ip(), at.port());
+        RemoteCandidate { address: at, value }
+    }
+
+    /// Lets two agents talk, 10 ms one way, until both have selected; returns how long it took.
+    fn converge(mut sides: [(Full, SocketAddr); 2], start: Instant) -> (Duration, [(Full, SocketAddr); 2]) {
+        type Flying = (Instant, usize, SocketAddr, BytesMut);
+        let mut wire: Vec<Flying> = Vec::new();
+        let mut now = start;
+        while now < start + Duration::from_secs(20) {
+            let (due, later): (Vec<Flying>, Vec<Flying>) = wire.into_iter().partition(|w| w.0 <= now);
+            wire = later;
+            let mut out = [Outbox::new(), Outbox::new()];
+            for (_, to, from, datagram) in due {
+                let _ = sides[to].0.handle(now, from, &datagram, &mut out[to]);
+            }
+            for i in 0..2 {
+                sides[i].0.handle_timeout(now, &mut out[i]);
+                let from = sides[i].1;
+                wire.extend(out[i].drain(..).map(|(_, d)| (now + Duration::from_millis(10), 1 - i, from, d)));
+            }
+            if sides[0].0.selected().is_some() && sides[1].0.selected().is_some() {
+                return (now - start, sides);
+            }
+            now += Duration::from_millis(1);
+        }
+        panic!("the agents did not agree on a pair");
+    }
+
+    #[test]
+    fn two_controlling_agents_resolve_their_conflict_and_connect() {
+        // Which of them gives in is drawn by lot (tie-breakers), so several pairs are tried.
+        for _ in 0..8 {
+            let start = Instant::now();
+            let (at, bt): (SocketAddr, SocketAddr) = ("192.0.2.1:1".parse().unwrap(), "192.0.2.2:2".parse().unwrap());
+            let ((mut a, a_credentials), (mut b, b_credentials)) = (agent(start, at), agent(start, bt));
+            a.start(start, &b_credentials, &[candidate(bt)]).unwrap();
+            b.start(start, &a_credentials, &[candidate(at)]).unwrap();
+            let (took, [(a, _), (b, _)]) = converge([(a, at), (b, bt)], start);
+            assert_ne!(a.agent.role(), b.agent.role(), "one of them is controlled now");
+            assert_eq!((a.selected(), b.selected()), (Some(bt), Some(at)));
+            assert!(took < Duration::from_secs(2), "{took:?}");
+        }
+    }
+
+    #[test]
+    fn rubbish_is_not_fed_to_the_agent() {
+        let now = Instant::now();
+        let (mut full, _) = agent(now, "192.0.2.1:1".parse().unwrap());
+        let from = "192.0.2.2:2".parse().unwrap();
+        let mut out = Outbox::new();
+        assert_eq!(full.handle(now, from, &[0; 20], &mut out), Err(DropReason::StunMalformed));
+        assert!(out.is_empty());
+    }
+}

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 
-use super::{CONSENT, SourceChange};
 use super::stun::{IntegrityKey, StunMessage};
+use super::{CONSENT, SourceChange};
 use crate::sdp::IceCredentials;
 use crate::stats::DropReason;
 
@@ -100,5 +100,101 @@ impl Lite {
 
     pub(crate) fn shorten_consent(&mut self, now: Instant, span: Duration) {
         self.consent_ends = self.consent_ends.min(now + span);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use zeroize::Zeroizing;
+
+    use super::super::stun::request;
+    use super::*;
+
+    const PWD: &str = "0123456789abcdef01234567";
+
+    fn lite(now: Instant) -> Lite {
+        let credentials = IceCredentials { ufrag: "ours".into(), pwd: Zeroizing::new(PWD.into()) };
+        Lite::new(now, &credentials, "theirs")
+    }
+
+    fn host(n: u8) -> SocketAddr {
+        SocketAddr::from(([192, 0, 2, n], 4000))
+    }
+
+    fn check(lite: &mut Lite, now: Instant, from: SocketAddr, nominate: bool) -> SourceChange {
+        lite.handle(now, from, &request("ours:theirs", PWD, nominate, false)).unwrap().change
+    }
+
+    #[test]
+    fn the_newest_nomination_wins_and_mere_checks_move_nothing() {
+        let now = Instant::now();
+        let mut lite = lite(now);
+        assert_eq!(lite.selected(), None);
+        check(&mut lite, now, host(1), false);
+        assert_eq!(lite.selected(), Some(host(1)), "better than nothing");
+        check(&mut lite, now, host(2), false);
+        assert_eq!(lite.selected(), Some(host(1)));
+        check(&mut lite, now, host(2), true);
+        assert_eq!(lite.selected(), Some(host(2)));
+        check(&mut lite, now, host(3), true);
+        assert_eq!(lite.selected(), Some(host(3)));
+        check(&mut lite, now, host(2), false);
+        assert_eq!(lite.selected(), Some(host(3)));
+    }
+
+    #[test]
+    fn a_request_that_is_not_authentic_is_neither_answered_nor_remembered() {
+        let now = Instant::now();
+        let mut lite = lite(now);
+        let requests = [
+            request("ours:theirs", "0123456789abcdef01234568", true, false),
+            request("ours:others", PWD, true, false),
+            request("ours", PWD, true, false),
+        ];
+        for request in requests {
+            let handled = lite.handle(now + CONSENT / 2, host(1), &request);
+            assert_eq!(handled.unwrap_err(), DropReason::StunUnauthenticated);
+        }
+        assert_eq!((lite.selected(), lite.is_known(host(1))), (None, false));
+        assert_eq!(lite.consent_ends(), now + CONSENT, "consent is for the authentic only");
+    }
+
+    #[test]
+    fn a_controlled_peer_is_told_of_the_role_conflict() {
+        let now = Instant::now();
+        let mut lite = lite(now);
+        let reply = lite.handle(now, host(1), &request("ours:theirs", PWD, false, true)).unwrap();
+        assert_eq!((&reply.bytes[..2], reply.change), (&[1, 0x11][..], SourceChange::default()));
+        assert_eq!(lite.selected(), None);
+    }
+
+    #[test]
+    fn few_addresses_are_remembered_and_the_selected_one_always() {
+        let now = Instant::now();
+        let mut lite = lite(now);
+        check(&mut lite, now, host(0), true);
+        for n in 1..MAX_SOURCES as u8 {
+            assert_eq!(check(&mut lite, now, host(n), false), SourceChange { added: Some(host(n)), removed: None });
+        }
+        let change = check(&mut lite, now, host(100), false);
+        assert_eq!(change, SourceChange { added: Some(host(100)), removed: Some(host(1)) });
+        assert!(lite.is_known(host(0)) && !lite.is_known(host(1)));
+        assert_eq!(check(&mut lite, now, host(100), false), SourceChange::default(), "known already");
+    }
+
+    #[test]
+    fn checks_and_media_renew_consent_and_a_goodbye_shortens_it() {
+        let now = Instant::now();
+        let mut lite = lite(now);
+        check(&mut lite, now, host(1), true);
+        let later = now + Duration::from_secs(20);
+        lite.note_media(later, host(9)); // an address that passed no check
+        assert_eq!(lite.consent_ends(), now + CONSENT);
+        lite.note_media(later, host(1));
+        assert_eq!(lite.consent_ends(), later + CONSENT);
+        lite.shorten_consent(later, Duration::from_secs(8));
+        assert_eq!(lite.consent_ends(), later + Duration::from_secs(8));
+        check(&mut lite, later, host(1), false);
+        assert_eq!(lite.consent_ends(), later + CONSENT, "it did not leave after all");
     }
 }

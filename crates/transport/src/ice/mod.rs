@@ -38,7 +38,7 @@ pub(crate) struct SourceChange {
 /// Either kind of agent.
 #[derive(Debug)]
 pub(crate) enum Ice {
-    Lite(Lite),
+    Lite(Box<Lite>),
     Full(Box<Full>),
 }
 

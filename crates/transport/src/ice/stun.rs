@@ -224,6 +224,24 @@ fn crc32(bytes: &[u8]) -> u32 {
     !crc
 }
 
+/// A Binding request as a peer's agent would send it.
+#[cfg(test)]
+pub(super) fn request(username: &str, pwd: &str, use_candidate: bool, controlled: bool) -> BytesMut {
+    let mut message = BytesMut::new();
+    message.put_u16(BINDING_REQUEST);
+    message.put_u16(0);
+    message.put_u32(MAGIC_COOKIE);
+    message.put_bytes(7, 12);
+    put_attribute(&mut message, USERNAME, username.as_bytes());
+    if use_candidate {
+        put_attribute(&mut message, USE_CANDIDATE, &[]);
+    }
+    if controlled {
+        put_attribute(&mut message, ICE_CONTROLLED, &[1; 8]);
+    }
+    finish(message, &IntegrityKey::new(pwd))
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -269,7 +287,8 @@ mod tests {
     #[test]
     fn ipv6_address_is_masked_with_the_transaction_id() {
         // RFC 5769 §2.3: 2001:db8:1234:5678:11:2233:4455:6677 port 32853.
-        let expected = b"\x00\x20\x00\x14\x00\x02\xa1\x47\x01\x13\xa9\xfa\xa5\xd3\xf1\x79\xbc\x25\xf4\xb5\xbe\xd2\xb9\xd9";
+        let expected =
+            b"\x00\x20\x00\x14\x00\x02\xa1\x47\x01\x13\xa9\xfa\xa5\xd3\xf1\x79\xbc\x25\xf4\xb5\xbe\xd2\xb9\xd9";
         let request = StunMessage::parse(RFC5769_REQUEST).unwrap();
         let from = "[2001:db8:1234:5678:11:2233:4455:6677]:32853".parse().unwrap();
         let reply = request.success(from, &IntegrityKey::new("x"));

@@ -12,9 +12,9 @@ use std::time::Instant;
 
 use antiphon_rt::packet_ring::{PacketReceiver, PacketSender};
 
+use super::NetThread;
 use super::socket::UdpPort;
 use super::thread::{Command, NewLeg};
-use super::NetThread;
 use crate::identity::NoRandomness;
 use crate::negotiate::Negotiated;
 use crate::peer::Peer;

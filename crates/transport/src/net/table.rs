@@ -123,3 +123,65 @@ impl Table {
         self.slots.iter().enumerate().filter(|(_, leg)| leg.is_some()).map(|(slot, _)| slot)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use antiphon_rt::packet_ring::packet_ring;
+
+    use super::*;
+    use crate::identity::Identity;
+    use crate::peer::PeerConfig;
+
+    fn leg(id: u32, identity: &Identity, now: Instant) -> LegState {
+        let candidates = ["192.0.2.1:9".parse().unwrap()];
+        let config = PeerConfig {
+            identity,
+            candidates: &candidates,
+            max_ssrcs: 1,
+            connect_timeout: Duration::from_secs(u64::from(id)),
+            unix_now: Duration::ZERO,
+        };
+        let (_, offer) = Peer::offer(now, &config, false).unwrap();
+        let (peer, _) = Peer::answer(now, &config, crate::sdp::Setup::Passive, &offer).unwrap();
+        let counters = peer.counters();
+        let ingress = packet_ring(4096).0;
+        LegState { id: LegId::new(id), peer: Box::new(peer), ingress, port: None, counters }
+    }
+
+    #[test]
+    fn an_address_goes_to_the_leg_that_took_it_last_and_leaves_with_it() {
+        let (identity, now) = (Identity::generate().unwrap(), Instant::now());
+        let mut table = Table::default();
+        let (one, two) = (table.insert(leg(1, &identity, now)), table.insert(leg(2, &identity, now)));
+        let address: SocketAddr = "192.0.2.7:7".parse().unwrap();
+        table.bind(address, one);
+        table.bind(address, two);
+        table.unbind(address, one); // it is not one's any more
+        assert_eq!(table.by_address(address), Some(two));
+        let ufrag = table.get_mut(two).unwrap().peer.ufrag().to_owned();
+        assert_eq!(table.by_ufrag(&ufrag), Some(two));
+        assert!(table.remove(two).is_some() && table.remove(two).is_none());
+        assert_eq!((table.by_address(address), table.by_ufrag(&ufrag), table.by_id(LegId::new(2))), (None, None, None));
+        assert_eq!(table.insert(leg(3, &identity, now)), two, "slots are used again");
+        assert_eq!(table.by_id(LegId::new(1)), Some(one));
+    }
+
+    #[test]
+    fn deadlines_come_due_in_their_time() {
+        let (identity, now) = (Identity::generate().unwrap(), Instant::now());
+        let mut table = Table::default();
+        let (late, soon) = (table.insert(leg(20, &identity, now)), table.insert(leg(3, &identity, now)));
+        assert_eq!(table.next_due(), None);
+        table.touch(late);
+        table.touch(soon);
+        let at = |s| now + Duration::from_secs(s);
+        assert_eq!(table.next_due(), Some(at(3)));
+        assert_eq!(table.next_expired(0, at(2)), None);
+        assert_eq!((table.next_expired(0, at(3)), table.next_expired(soon + 1, at(3))), (Some(soon), None));
+        table.remove(soon);
+        table.recompute_due();
+        assert_eq!(table.next_due(), Some(at(20)));
+    }
+}

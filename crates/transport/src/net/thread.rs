@@ -442,14 +442,7 @@ impl Sender {
     }
 
     /// Adds a finished datagram of the leg in `slot`.
-    fn datagram(
-        &mut self,
-        slot: usize,
-        to: SocketAddr,
-        datagram: &[u8],
-        table: &mut Table,
-        shared: Option<&UdpPort>,
-    ) {
+    fn datagram(&mut self, slot: usize, to: SocketAddr, datagram: &[u8], table: &mut Table, shared: Option<&UdpPort>) {
         let own = table.get_mut(slot).is_some_and(|leg| leg.port.is_some()).then_some(slot);
         if self.slot != own {
             self.flush(table, shared);

@@ -66,8 +66,7 @@ fn joined() -> Joined {
     let (service_at, bot_at) = ([shared.local()], [own.local()]);
     let now = Instant::now();
     let (mut bot_peer, offer) = Peer::offer(now, &config(&identity, &bot_at), false).unwrap();
-    let (service_peer, answer) =
-        Peer::answer(now, &config(&identity, &service_at), Setup::Passive, &offer).unwrap();
+    let (service_peer, answer) = Peer::answer(now, &config(&identity, &service_at), Setup::Passive, &offer).unwrap();
     bot_peer.accept(now, &answer).unwrap();
     let ssrc = |peer: &Peer| peer.negotiated().unwrap().mix.ssrc.as_u32();
     let ssrcs = (ssrc(&bot_peer), ssrc(&service_peer));

@@ -114,6 +114,8 @@ struct RawDescription<'a> {
     sections: Vec<RawSection<'a>>,
     /// The mids of the first BUNDLE group.
     bundle: Vec<&'a str>,
+    /// What sections start from (RFC 8866 §6.7).
+    direction: Option<Direction>,
 }
 
 impl<'a> RawDescription<'a> {
@@ -157,7 +159,7 @@ impl<'a> RawDescription<'a> {
                 formats: words.map(str::to_owned).collect(),
                 rejected: port == 0,
                 mid: None,
-                direction: Direction::SendRecv,
+                direction: self.direction.unwrap_or(Direction::SendRecv),
                 opus: None,
                 extensions: ExtensionIds::default(),
                 ssrc: None,
@@ -178,6 +180,7 @@ impl<'a> RawDescription<'a> {
             {
                 self.bundle = mids.split_ascii_whitespace().take(MAX_SECTIONS).collect();
             }
+            self.direction = direction(key).or(self.direction);
             self.session.push(attribute);
             return Ok(());
         };
@@ -200,13 +203,11 @@ impl<'a> RawDescription<'a> {
     }
 
     fn find_lanes(&self, mix: usize) -> Option<usize> {
-        self.bundle_mates(mix)
-            .filter(|&i| i > mix)
-            .find(|&i| {
-                let s = &self.sections[i].parsed;
-                let one_way = s.direction != Direction::SendRecv;
-                s.media == "audio" && !s.rejected && s.opus.is_some() && s.extensions.mid.is_some() && one_way
-            })
+        self.bundle_mates(mix).filter(|&i| i > mix).find(|&i| {
+            let s = &self.sections[i].parsed;
+            let one_way = s.direction != Direction::SendRecv;
+            s.media == "audio" && !s.rejected && s.opus.is_some() && s.extensions.mid.is_some() && one_way
+        })
     }
 
     /// The sections in one bundle with `index`, itself first, then the tagged section, then the others.
@@ -231,11 +232,8 @@ impl RawSection<'_> {
     fn read(&mut self, attribute: &Attribute<'_>, line: usize) -> Result<(), SdpError> {
         let malformed = |what| SdpError::Malformed { line, what };
         let (section, value) = (&mut self.parsed, attribute.value);
+        section.direction = direction(attribute.key).unwrap_or(section.direction);
         match attribute.key {
-            "sendrecv" => section.direction = Direction::SendRecv,
-            "sendonly" => section.direction = Direction::SendOnly,
-            "recvonly" => section.direction = Direction::RecvOnly,
-            "inactive" => section.direction = Direction::Inactive,
             "mid" if is_token(value) && value.len() <= 32 => section.mid = Some(value.to_owned()),
             "mid" => return Err(malformed("a=mid")),
             "bundle-only" => {
@@ -258,6 +256,11 @@ impl RawSection<'_> {
         }
         Ok(())
     }
+}
+
+fn direction(key: &str) -> Option<Direction> {
+    let all = [Direction::SendRecv, Direction::SendOnly, Direction::RecvOnly, Direction::Inactive];
+    all.into_iter().find(|d| d.as_str() == key)
 }
 
 /// Dynamic numbers, less those that RTCP would shadow on one port (RFC 5761 §4).

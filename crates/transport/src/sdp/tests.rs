@@ -109,6 +109,13 @@ fn transport_attributes_are_found_in_the_bundle_and_at_session_level() {
     assert_eq!(parse(&in_video), Err(SdpError::Missing("rtcp-mux")));
 }
 
+#[test]
+fn a_direction_at_session_level_holds_unless_a_section_has_its_own() {
+    let at_session = BROWSER.replacen("t=0 0\r\n", "t=0 0\r\na=recvonly\r\n", 1).replacen("a=sendrecv\r\n", "", 1);
+    let offer = parse(&at_session).unwrap();
+    assert_eq!((offer.sections[0].direction, offer.sections[1].direction), (Direction::RecvOnly, Direction::SendRecv));
+}
+
 fn is_transport(line: &str) -> bool {
     ["a=ice-", "a=fingerprint", "a=setup", "a=candidate", "a=rtcp-mux"].iter().any(|p| line.starts_with(p))
 }
@@ -132,9 +139,11 @@ fn credentials() -> IceCredentials {
 
 #[test]
 fn what_we_write_reads_back_alike() {
-    let (credentials, candidates) = (credentials(), ["192.0.2.1:4000".parse().unwrap(), "[2001:db8::1]:4000".parse().unwrap()]);
+    let (credentials, candidates) =
+        (credentials(), ["192.0.2.1:4000".parse().unwrap(), "[2001:db8::1]:4000".parse().unwrap()]);
     let extensions = ExtensionIds { ssrc_audio_level: Some(1), csrc_audio_level: Some(2), mid: Some(3) };
-    let audio = |mid, direction, ssrc| SectionPlan::Audio { mid: Some(mid), direction, payload_type: 111, extensions, ssrc };
+    let audio =
+        |mid, direction, ssrc| SectionPlan::Audio { mid: Some(mid), direction, payload_type: 111, extensions, ssrc };
     let sections = [audio("mix", Direction::SendRecv, Some(9)), audio("lanes", Direction::RecvOnly, None)];
     let text = write(&local(&credentials, &candidates), &sections);
     let read = parse(&text).unwrap();

@@ -23,7 +23,14 @@ const RTCP_CLEAR: usize = 8;
 
 pub(super) enum Cipher {
     Gcm { key: LessSafeKey, salt: Zeroizing<[u8; 12]> },
-    Cm { key: EncryptingKey, auth: hmac::Key, salt: Zeroizing<[u8; 14]> },
+    Cm(Box<CounterMode>),
+}
+
+/// Boxed: the keyed HMAC alone has over a kilobyte.
+pub(super) struct CounterMode {
+    key: EncryptingKey,
+    auth: hmac::Key,
+    salt: Zeroizing<[u8; 14]>,
 }
 
 impl Cipher {
@@ -51,7 +58,7 @@ impl Cipher {
                 let mut auth = Zeroizing::new([0; 20]);
                 derive(master, auth_label, &mut auth[..]);
                 let auth = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &auth[..]);
-                Self::Cm { key: aes(&key), auth, salt }
+                Self::Cm(Box::new(CounterMode { key: aes(&key), auth, salt }))
             }
         }
     }
@@ -72,7 +79,8 @@ impl Cipher {
                 seal_gcm(key, gcm_rtp_nonce(salt, ssrc, index), clear, rest);
                 Ok(len + GCM_TAG)
             }
-            Self::Cm { key, auth, salt } => {
+            Self::Cm(cm) => {
+                let CounterMode { key, auth, salt } = &**cm;
                 let packet = buf.get_mut(..len + SHA1_80_TAG).ok_or(SrtpError::NoRoom)?;
                 counter_mode(key, cm_iv(salt, ssrc, index), &mut packet[header..len]);
                 let tag = cm_rtp_tag(auth, packet, index);
@@ -83,20 +91,15 @@ impl Cipher {
     }
 
     /// Authenticates and decrypts a whole packet; returns its plain length.
-    pub(super) fn open_rtp(
-        &self,
-        packet: &mut [u8],
-        header: usize,
-        ssrc: u32,
-        index: u64,
-    ) -> Result<usize, SrtpError> {
+    pub(super) fn open_rtp(&self, packet: &mut [u8], header: usize, ssrc: u32, index: u64) -> Result<usize, SrtpError> {
         match self {
             Self::Gcm { key, salt } => {
                 let (clear, rest) = packet.split_at_mut(header);
                 open_gcm(key, gcm_rtp_nonce(salt, ssrc, index), clear, rest)?;
                 Ok(packet.len() - GCM_TAG)
             }
-            Self::Cm { key, auth, salt } => {
+            Self::Cm(cm) => {
+                let CounterMode { key, auth, salt } = &**cm;
                 let len = packet.len().checked_sub(SHA1_80_TAG).filter(|len| *len >= header);
                 let len = len.ok_or(SrtpError::Malformed)?;
                 let theirs: [u8; SHA1_80_TAG] = packet[len..].try_into().expect("invariant: the tag is the rest");
@@ -122,7 +125,8 @@ impl Cipher {
                 packet[end..].copy_from_slice(&word);
                 Ok(end + 4)
             }
-            Self::Cm { key, auth, salt } => {
+            Self::Cm(cm) => {
+                let CounterMode { key, auth, salt } = &**cm;
                 let packet = buf.get_mut(..len + 4 + SHA1_80_TAG).ok_or(SrtpError::NoRoom)?;
                 counter_mode(key, cm_iv(salt, ssrc, u64::from(index)), &mut packet[RTCP_CLEAR..len]);
                 packet[len..len + 4].copy_from_slice(&word);
@@ -137,7 +141,7 @@ impl Cipher {
     pub(super) fn rtcp_index(&self, packet: &[u8]) -> Result<u32, SrtpError> {
         let end = match self {
             Self::Gcm { .. } => packet.len(),
-            Self::Cm { .. } => packet.len().saturating_sub(SHA1_80_TAG),
+            Self::Cm(_) => packet.len().saturating_sub(SHA1_80_TAG),
         };
         let word = packet[..end].last_chunk::<4>().ok_or(SrtpError::Malformed)?;
         Ok(u32::from_be_bytes(*word) & !E_FLAG)
@@ -158,7 +162,8 @@ impl Cipher {
                 open_gcm(key, nonce, &aad, &mut packet[RTCP_CLEAR..end])?;
                 Ok(end - GCM_TAG)
             }
-            Self::Cm { key, auth, salt } => {
+            Self::Cm(cm) => {
+                let CounterMode { key, auth, salt } = &**cm;
                 let end = packet.len().checked_sub(SHA1_80_TAG).filter(|end| *end >= RTCP_CLEAR + 4);
                 let end = end.ok_or(SrtpError::Malformed)?;
                 let tag = hmac::sign(auth, &packet[..end]);

@@ -213,7 +213,8 @@ fn replays_are_refused_and_reordering_within_128_is_not() {
 fn the_rollover_counter_survives_loss_and_reordering_at_the_wrap() {
     for profile in PROFILES {
         let (mut out, mut inn) = (Outbound::new(&master(profile, 1)), Inbound::new(&master(profile, 1), 8));
-        let mut packets: Vec<_> = (0..120_u16).map(|i| protect(&mut out, &rtp(1, 65_480_u16.wrapping_add(i), b"x"))).collect();
+        let mut packets: Vec<_> =
+            (0..120_u16).map(|i| protect(&mut out, &rtp(1, 65_480_u16.wrapping_add(i), b"x"))).collect();
         packets.remove(56); // the first packet after the wrap is lost
         packets.swap(50, 60); // and others swap places across it
         for (i, packet) in packets.iter().enumerate() {

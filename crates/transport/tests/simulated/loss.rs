@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use crate::pair::{Loss, Pair, Tamper};
 use antiphon_transport::Identity;
 use antiphon_transport::sdp::Setup;
-use crate::pair::{Loss, Pair, Tamper};
 
 const SEEDS: u64 = 200;
 

@@ -162,11 +162,8 @@ impl Pair {
                 datagram[byte % len] ^= mask;
             }
             self.carried += 1;
-            let (from, to) = if to_service {
-                (self.bot.address, &mut self.service)
-            } else {
-                (self.service.address, &mut self.bot)
-            };
+            let (from, to) =
+                if to_service { (self.bot.address, &mut self.service) } else { (self.service.address, &mut self.bot) };
             if let Received::Media { len } = to.peer.handle_datagram(self.now, from, &mut datagram) {
                 to.media.push(datagram[..len].to_vec());
             }

@@ -117,8 +117,7 @@ fn goodbye_is_bye_and_close_notify_and_ends_the_other_side() {
         let mut pair = connected(Tamper::default());
         pair.close(bot_closes);
         pair.pass(Duration::from_millis(50));
-        let (closer, other) =
-            if bot_closes { (&pair.bot, &pair.service) } else { (&pair.service, &pair.bot) };
+        let (closer, other) = if bot_closes { (&pair.bot, &pair.service) } else { (&pair.service, &pair.bot) };
         assert_eq!(closer.closed(), Some(CloseReason::Local));
         assert_eq!(other.closed(), Some(CloseReason::Remote));
         assert!(other.peer.stats().report.bye, "the BYE came before the close_notify");
@@ -155,7 +154,7 @@ fn a_service_that_never_hears_from_its_peer_gives_up() {
 }
 
 /// Changes the first digit of the fingerprint.
-fn forge(description: String) -> String {
+fn forge(description: &str) -> String {
     let at = description.find("sha-256 ").unwrap() + 8;
     let digit = if description.as_bytes()[at] == b'0' { "1" } else { "0" };
     format!("{}{digit}{}", &description[..at], &description[at + 1..]).replace(
@@ -169,7 +168,7 @@ fn forge(description: String) -> String {
 fn a_wrong_fingerprint_is_refused_in_either_direction_and_role() {
     for setup in [Setup::Passive, Setup::Active] {
         for in_offer in [true, false] {
-            let (forged, honest) = (&forge as &dyn Fn(String) -> String, &|s| s);
+            let (forged, honest) = (&|s: String| forge(&s), &|s: String| s);
             let (offer, answer): (&dyn Fn(String) -> String, &dyn Fn(String) -> String) =
                 if in_offer { (forged, honest) } else { (honest, forged) };
             let tamper = Tamper { setup, offer, answer, ..Tamper::default() };

@@ -99,7 +99,10 @@ fn closing_one_side_ends_the_other_at_once() {
     drop(ends.service); // so does stopping the whole service
     assert_eq!(next(&ends.service_events).1, LegEvent::Closed(CloseReason::Shutdown));
     assert_eq!(next(&ends.bot_events).1, LegEvent::Closed(CloseReason::Remote));
-    assert!(matches!(ends.bot.offer(loopback(false)).map(|mut o| o.leg.accept("").err()), Ok(Some(AnswerError::Sdp(_)))));
+    assert!(matches!(
+        ends.bot.offer(loopback(false)).map(|mut o| o.leg.accept("").err()),
+        Ok(Some(AnswerError::Sdp(_)))
+    ));
 }
 
 #[test]
@@ -134,7 +137,8 @@ fn strangers_on_the_port_are_counted_and_change_nothing() {
     let mut call = call(false);
     let stranger = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
     let to = call.service.local_addr();
-    for datagram in [&[0x80, 111, 0, 1][..], &[22, 254, 253, 0][..], &[0, 1, 0, 0][..], &[99, 1][..], &[0x80; 3000][..]] {
+    for datagram in [&[0x80, 111, 0, 1][..], &[22, 254, 253, 0][..], &[0, 1, 0, 0][..], &[99, 1][..], &[0x80; 3000][..]]
+    {
         stranger.send_to(datagram, to).unwrap();
     }
     wait_for("five drops", || (call.service.net().drops().total() == 5).then_some(()));
@@ -204,7 +208,10 @@ fn an_endpoint_says_why_it_cannot_start() {
     assert!(matches!(error, BindError::PortInUse(_)));
     assert_eq!(
         error.to_string(),
-        format!("UDP port {} on 127.0.0.1 is in use; choose another port, or port 0 for any free one", first.local_addr().port())
+        format!(
+            "UDP port {} on 127.0.0.1 is in use; choose another port, or port 0 for any free one",
+            first.local_addr().port()
+        )
     );
     let absent = EndpointConfig::new("192.0.2.1:0".parse().unwrap(), |_, _| ());
     assert!(matches!(Endpoint::bind(absent), Err(BindError::NoSuchAddress(_))));
