@@ -104,3 +104,51 @@ async fn loss_and_jitter_are_filled_and_signatures_survive() {
         assert!(stats.lost() > 0 && stats.filled() > 0, "{}: {stats:?}", talker.name());
     }
 }
+
+/// A bot's offer: a mix both ways and lanes towards the bot, in one bundle.
+const BOT_OFFER: &str = "v=0\r\n\
+o=- 1 1 IN IP4 127.0.0.1\r\n\
+s=-\r\n\
+t=0 0\r\n\
+a=group:BUNDLE mix lanes\r\n\
+a=fingerprint:sha-256 7B:8B:F0:65:5F:78:E2:51:3B:AC:6F:F3:3F:46:1B:35:DC:B8:5F:64:1A:24:C2:43:F0:A1:58:D0:A1:2C:19:08\r\n\
+a=ice-ufrag:someufrag\r\n\
+a=ice-pwd:somepasswordofenoughlength\r\n\
+a=setup:actpass\r\n\
+m=audio 9 UDP/TLS/RTP/SAVPF 100\r\n\
+c=IN IP4 0.0.0.0\r\n\
+a=mid:mix\r\n\
+a=sendrecv\r\n\
+a=rtcp-mux\r\n\
+a=rtpmap:100 opus/48000/2\r\n\
+a=extmap:4 urn:ietf:params:rtp-hdrext:sdes:mid\r\n\
+a=extmap:7 urn:ietf:params:rtp-hdrext:ssrc-audio-level\r\n\
+a=candidate:1 1 udp 2130706431 127.0.0.1 9 typ host\r\n\
+m=audio 9 UDP/TLS/RTP/SAVPF 100\r\n\
+c=IN IP4 0.0.0.0\r\n\
+a=mid:lanes\r\n\
+a=recvonly\r\n\
+a=rtcp-mux\r\n\
+a=rtpmap:100 opus/48000/2\r\n\
+a=extmap:4 urn:ietf:params:rtp-hdrext:sdes:mid\r\n";
+
+#[tokio::test]
+async fn offer_with_two_m_lines_is_answered_on_both_with_the_offerers_numbers() {
+    let (talker, answer) = Talker::answer(config("Bob", 1, Instant::now()), BOT_OFFER).await.unwrap();
+    let (_, sections) = answer.split_once("m=audio").expect("an audio section");
+    let [mix, lanes] = sections.split("m=audio").collect::<Vec<_>>()[..] else { panic!("two sections: {answer}") };
+    for (section, mid) in [(mix, "mix"), (lanes, "lanes")] {
+        assert!(section.contains(&format!("a=mid:{mid}\r\n")), "{section}");
+        assert!(section.contains("a=rtpmap:100 opus/48000/2"), "{section}");
+    }
+    assert!(mix.contains("a=sendrecv\r\n"), "{mix}");
+    assert!(mix.contains("a=extmap:7 urn:ietf:params:rtp-hdrext:ssrc-audio-level"), "{mix}");
+    assert!(!lanes.contains("a=sendrecv\r\n") && !lanes.contains("a=recvonly\r\n"), "{lanes}");
+    talker.leave().await.unwrap();
+}
+
+#[tokio::test]
+async fn nonsense_for_an_offer_is_refused_with_the_talkers_name() {
+    let error = Talker::answer(config("Bob", 1, Instant::now()), "v=0\r\nm=nonsense").await.unwrap_err();
+    assert!(error.to_string().starts_with("Bob: answering the offer: "), "{error}");
+}

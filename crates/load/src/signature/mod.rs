@@ -26,7 +26,7 @@ pub use mark::{Marker, Signature};
 ///
 /// # How sure it is
 ///
-/// Measured with the real codec twice in the way (talker → Opus 24 kb/s → sum → Opus 24 kb/s → ear), 6 s windows, both rates, scores in dB:
+/// Measured over the chain of this module's tests, the real codec twice in the way (talker → Opus 24 kb/s → sum → Opus 24 kb/s → ear), 6 s windows, both rates, scores in dB:
 ///
 /// | speakers at once | network, each way | present: least, mean, spread | absent: most, mean, spread |
 /// |---|---|---|---|
