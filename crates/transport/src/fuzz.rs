@@ -1,7 +1,7 @@
 //! Fuzz bodies as ordinary functions: the targets are shells around these, and the corpus replays through
 //! them as tests.
 //!
-//! [`sdp`] and [`stun`] take wire text and bytes; [`srtp`] and [`peers`] read their input as operations on a
+//! [`sdp()`] and [`stun`] take wire text and bytes; [`srtp`] and [`peers`] read their input as operations on a
 //! state machine. They panic only when an invariant of this crate is broken. Keys and credentials of
 //! [`peers`] are random, so two runs of one input may differ in what a corrupted byte does.
 

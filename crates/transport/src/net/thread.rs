@@ -354,7 +354,10 @@ impl Worker {
             match event {
                 PeerEvent::SourceAdded(address) => self.table.bind(address, slot),
                 PeerEvent::SourceRemoved(address) => self.table.unbind(address, slot),
-                PeerEvent::Connected => (self.seed.on_event)(id, LegEvent::Connected),
+                PeerEvent::Connected => {
+                    tracing::debug!(%id, "connected");
+                    (self.seed.on_event)(id, LegEvent::Connected);
+                }
                 PeerEvent::Closed(reason) => self.remove(slot, reason),
             }
         }
@@ -367,6 +370,7 @@ impl Worker {
         if let Some(port) = &leg.port {
             let _ = self.seed.epoll.delete(port);
         }
+        tracing::debug!(id = %leg.id, reason = reason.as_str(), "closed");
         // A slot is given to another leg only after its queued datagrams are gone.
         self.control.retain(|waiting| waiting.slot != Some(slot));
         (self.seed.on_event)(leg.id, LegEvent::Closed(reason));

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use antiphon_rtp::RtpPacket;
 use antiphon_transport::{
     AnswerError, BindError, CloseReason, Connector, Direction, DropReason, Endpoint, EndpointConfig, Leg, LegEvent,
-    OfferError,
+    OfferError, OfferOptions,
 };
 
 use crate::rig::{Events, Out, connector, endpoint, loopback, next, rtp, take, wait_for};
@@ -239,4 +239,21 @@ fn the_number_of_legs_is_limited_and_comes_back() {
     drop(one);
     assert_eq!(next(&events).1, LegEvent::Closed(CloseReason::Local));
     wait_for("room", || service.answer(&offer).ok());
+}
+
+#[test]
+fn ipv6_works_where_the_machine_has_it() {
+    if std::net::UdpSocket::bind("[::1]:0").is_err() {
+        return; // no IPv6 here: nothing to claim
+    }
+    let (service, service_events) = endpoint(|c| c.bind = "[::1]:0".parse().unwrap());
+    let (bot, _events) = connector();
+    let mut offered = bot.offer(OfferOptions { lanes: false, bind: "::1".parse().unwrap() }).unwrap();
+    let mut answered = service.answer(&offered.sdp).unwrap();
+    offered.leg.accept(&answered.sdp).unwrap();
+    assert_eq!(next(&service_events).1, LegEvent::Connected);
+    let ssrc = offered.leg.negotiated().unwrap().mix.ssrc.as_u32();
+    wait_for("the bot to be connected", || offered.leg.stats().profile);
+    Out::new(&offered.leg).send(&rtp(111, ssrc, 1, &[6; 20]));
+    assert_eq!(take(&mut answered.leg.take_ingress().unwrap(), 1)[0].1[12..], [6; 20]);
 }
