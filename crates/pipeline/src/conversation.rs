@@ -27,8 +27,8 @@ use crate::mix::MixSlot;
 use crate::slots::Slot;
 use crate::telemetry::{Event, TickRecord, TimedEvent};
 use crate::{
-    ConfigError, ConversationConfig, EncodeClass, Inlet, InletSlot, Limits, MixPlan, Receiver, ReceiverSlot, Source,
-    SourceSlot,
+    ConfigError, ConversationConfig, EncodeClass, FrameCounts, Inlet, InletSlot, Limits, MixPlan, Receiver,
+    ReceiverSlot, Source, SourceSlot,
 };
 
 /// Nanoseconds of a tick.
@@ -47,6 +47,10 @@ pub struct Conversation {
     /// Indices present, so that the tick does not walk empty slots.
     present_inlets: Bits,
     present_sources: Bits,
+    /// Sources with something to do; the others sleep until a packet comes.
+    awake_sources: Bits,
+    /// The frames of those asleep, per tick.
+    asleep: FrameCounts,
     present_receivers: Bits,
     lane_receivers: Bits,
     app_receivers: Bits,
@@ -73,6 +77,8 @@ pub struct Conversation {
     egress: PacketSender,
 
     tick: u64,
+    /// Ticks carried out; behind `tick` when some were missed.
+    turn: u64,
     now: MonoTime,
     started: bool,
     /// Telemetry that found its ring full, since the last record that did not.
@@ -108,6 +114,8 @@ impl Conversation {
             listeners: vec![Listener::ABSENT; limits.receivers],
             present_inlets: Bits::new(limits.inlets),
             present_sources: Bits::new(limits.sources),
+            awake_sources: Bits::new(limits.sources),
+            asleep: FrameCounts::default(),
             present_receivers: Bits::new(limits.receivers),
             lane_receivers: Bits::new(limits.receivers),
             app_receivers: Bits::new(limits.receivers),
@@ -127,6 +135,7 @@ impl Conversation {
             records,
             egress,
             tick: 0,
+            turn: 0,
             now: MonoTime::ZERO,
             started: false,
             telemetry_lost: 0,
@@ -190,6 +199,7 @@ impl Conversation {
             self.tick += ((elapsed + TICK_NS / 2) / TICK_NS).max(1);
         }
         self.started = true;
+        self.turn += 1;
         self.now = now;
     }
 

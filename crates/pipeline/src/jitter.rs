@@ -14,7 +14,7 @@ use antiphon_codec::PacketInfo;
 use antiphon_rt::MonoTime;
 use antiphon_rtp::{RtpTimestamp, SeqNo};
 
-use crate::{PacketCounts, PacketOutcome, RTP_FRAME};
+use crate::{FrameOutcome, PacketCounts, PacketOutcome, RTP_FRAME};
 use playout::{FRAME_NS, Playout, WindowPlayout};
 use store::{Store, Stored};
 
@@ -146,6 +146,14 @@ impl JitterBuffer {
     /// Whether nothing plays and nothing waits.
     pub(crate) fn is_idle(&self) -> bool {
         self.store.is_empty() && matches!(self.state, State::Idle { .. })
+    }
+
+    /// What a frame is while nothing plays.
+    pub(crate) fn idle_outcome(&self) -> FrameOutcome {
+        match self.state {
+            State::Idle { comfort: true } => FrameOutcome::Comfort,
+            _ => FrameOutcome::Skipped,
+        }
     }
 
     pub(crate) fn target_ns(&self) -> i64 {
@@ -374,25 +382,29 @@ impl JitterBuffer {
         let fold = self.folds(due, cursor, first);
         self.unfolded = if fold { 0 } else { self.unfolded.saturating_add(1) };
         let popped = self.store.pop_first().expect("invariant: the caller saw it");
-        self.counts.end(PacketOutcome::Played);
         self.advance_past(first, cursor);
         self.concealed = 0;
         self.last_samples = first.samples;
-        let payload_is_dtx = popped.len() <= DTX_PAYLOAD;
-        if payload_is_dtx && self.store.is_empty() {
+        if popped.len() <= DTX_PAYLOAD {
+            // Nothing to hear, and a decoder that is left alone resumes better than one that made noise.
+            self.counts.end(PacketOutcome::Skipped);
             self.state = State::Idle { comfort: true };
+            return Step::Comfort;
         }
+        self.counts.end(PacketOutcome::Played);
         Step::Decode { payload: self.store.payload(&popped), timestamp: first.timestamp, fold }
     }
 
     /// Whether `first` and its successor should be played in the time of one.
     fn folds(&self, due: MonoTime, cursor: u64, first: Stored) -> bool {
         let follows = |second: &Stored| {
-            second.seq == first.seq + 1
+            second.len() > DTX_PAYLOAD
+                && second.seq == first.seq + 1
                 && second.timestamp == first.timestamp + u64::from(first.samples)
                 && second.samples == first.samples
         };
         first.samples <= RTP_FRAME
+            && first.len() > DTX_PAYLOAD
             && self.unfolded >= FOLD_EVERY
             && self.playout.slack(due, cursor) - self.playout.target() >= span_ns(first.samples) + FOLD_MARGIN_NS
             && self.store.second().is_some_and(follows)

@@ -30,6 +30,7 @@ mod lanes;
 mod outcome;
 mod pcm;
 mod receiver;
+pub mod stages;
 mod telemetry;
 
 pub use command::{Command, Control, Retired};

@@ -31,7 +31,7 @@ pub enum PacketOutcome {
     Duplicate,
     /// The buffer was full.
     Overflowed,
-    /// Valid but not wanted: muted source, stream restart, catching up, or an unreadable payload.
+    /// Not decoded: a DTX packet, a muted source, a stream restart, catching up, or an unreadable payload.
     Skipped,
 }
 
@@ -52,13 +52,27 @@ pub struct FrameCounts {
 
 impl FrameCounts {
     pub(crate) fn add(&mut self, outcome: FrameOutcome) {
-        *match outcome {
+        *self.of(outcome) += 1;
+    }
+
+    /// Counts `frames` frames of one outcome.
+    pub(crate) fn add_many(&mut self, outcome: FrameOutcome, frames: u64) {
+        *self.of(outcome) += frames;
+    }
+
+    fn of(&mut self, outcome: FrameOutcome) -> &mut u64 {
+        match outcome {
             FrameOutcome::Skipped => &mut self.skipped,
             FrameOutcome::Comfort => &mut self.comfort,
             FrameOutcome::Decoded => &mut self.decoded,
             FrameOutcome::Recovered => &mut self.recovered,
             FrameOutcome::Concealed => &mut self.concealed,
-        } += 1;
+        }
+    }
+
+    /// One frame fewer of this outcome.
+    pub(crate) fn take_one(&mut self, outcome: FrameOutcome) {
+        *self.of(outcome) -= 1;
     }
 
     /// All frames together: one per tick and source.

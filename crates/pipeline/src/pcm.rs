@@ -61,7 +61,7 @@ pub struct MixedFrame {
 }
 
 /// One source in one tick, as it sounded before mixing. None comes for a tick in which the source
-/// was idle: a gap in `tick` is digital silence of exactly that length.
+/// was idle or in DTX: a gap in `tick` is digital silence of exactly that length.
 #[derive(Clone, Copy, Debug)]
 pub struct UnmixedFrame {
     /// Number of the tick, the same clock as [`MixedFrame::tick`].

@@ -94,8 +94,9 @@ pub struct Receiver {
 }
 
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a receiver is boxed whole; one pointer less in the tick")]
 enum Kind {
-    Rtp(Box<RtpOut>),
+    Rtp(RtpOut),
     App(AppOut),
 }
 
@@ -135,7 +136,7 @@ impl Receiver {
         let lanes = config.lanes.map(|lanes| LaneTable::new(lanes, conversation.limits.sources));
         let out = RtpOut { config, next_seq: config.first_seq, last_tick: None, lanes, sent: 0 };
         let spare = Some(MixSlot::new(conversation, config.class)?);
-        Ok(Box::new(Self { kind: Kind::Rtp(Box::new(out)), class: config.class, spare }))
+        Ok(Box::new(Self { kind: Kind::Rtp(out), class: config.class, spare }))
     }
 
     /// An app as a listener, with the app's end of it.
@@ -227,45 +228,65 @@ impl Receiver {
     }
 }
 
+/// The packet written last, kept because the next receiver's mostly differs in its first twelve bytes only.
+#[derive(Debug)]
+pub(crate) struct Draft {
+    bytes: [u8; MAX_PACKET],
+    len: usize,
+    /// Which mix it carries, in which layout.
+    mix: u16,
+    layout: Layout,
+}
+
+/// What decides the bytes behind a header's fixed part, besides the mix.
+type Layout = (Option<(u8, Mid)>, Option<u8>, Option<u8>);
+
+impl Draft {
+    pub(crate) fn new() -> Self {
+        Self { bytes: [0; MAX_PACKET], len: 0, mix: groups::NONE, layout: (None, None, None) }
+    }
+}
+
 impl RtpOut {
-    /// Writes this tick's packet of `mix` to the egress ring. `false` if it had no room: the packet
-    /// is lost, the sequence number used, so that the peer sees the loss and conceals it.
+    /// Writes this tick's packet of `mix`, which is in slot `slot`, to the egress ring. `false` if it had no room: the
+    /// packet is lost, the sequence number used, so that the peer sees the loss and conceals it.
     pub(crate) fn send(
         &mut self,
         tick: u64,
         at: MonoTime,
-        mix: &MixSlot,
+        (slot, mix): (u16, &MixSlot),
         egress: &mut PacketSender,
-        out: &mut [u8; MAX_PACKET],
+        draft: &mut Draft,
     ) -> bool {
         let config = &self.config;
-        let level = LevelExtension { level: mix.level(), voice: !mix.csrcs().is_empty() }.to_bytes();
-        let none = Extension { id: 0, data: &[] };
-        let mut extensions = [none; 3];
-        let mut count = 0;
-        let mut add = |id: Option<u8>, data| {
-            if let Some(id) = id {
-                extensions[count] = Extension { id, data };
-                count += 1;
-            }
-        };
-        add(config.mid.as_ref().map(|mid| mid.0), config.mid.as_ref().map_or(&[][..], |mid| mid.1.as_bytes()));
-        add(config.level_extension, &level);
-        let csrc_levels = mix.csrc_levels().as_bytes();
-        add(config.csrc_level_extension.filter(|_| !csrc_levels.is_empty()), csrc_levels);
-        let header = RtpHeader {
-            marker: self.last_tick.is_none_or(|last| last + 1 < tick),
-            payload_type: config.payload_type,
-            seq: self.next_seq,
-            timestamp: config.first_timestamp.advance((tick as u32).wrapping_mul(RTP_FRAME)),
-            ssrc: config.ssrc,
-            csrcs: mix.csrcs(),
-            extensions: &extensions[..count],
-        };
-        self.next_seq = self.next_seq.next();
+        let layout = (config.mid, config.level_extension, config.csrc_level_extension);
+        let marker = self.last_tick.is_none_or(|last| last + 1 < tick);
+        let timestamp = config.first_timestamp.advance((tick as u32).wrapping_mul(RTP_FRAME));
+        let seq = self.next_seq;
+        self.next_seq = seq.next();
         self.last_tick = Some(tick);
-        let Ok(len) = header.write(out, mix.payload()) else { return false };
-        let sent = egress.push(PacketMeta { at, leg: config.leg }, &out[..len]).is_ok();
+        if draft.len > 0 && draft.mix == slot && draft.layout == layout {
+            // Fixed part of the header, RFC 3550 §5.1; flags and counts in byte 0 are the same.
+            let bytes = &mut draft.bytes;
+            bytes[1] = config.payload_type.as_u8() | if marker { 0x80 } else { 0 };
+            bytes[2..4].copy_from_slice(&seq.as_u16().to_be_bytes());
+            bytes[4..8].copy_from_slice(&timestamp.as_u32().to_be_bytes());
+            bytes[8..12].copy_from_slice(&config.ssrc.as_u32().to_be_bytes());
+        } else {
+            let header = RtpHeader {
+                marker,
+                payload_type: config.payload_type,
+                seq,
+                timestamp,
+                ssrc: config.ssrc,
+                csrcs: mix.csrcs(),
+                extensions: &[],
+            };
+            draft.len = write_mix(&header, &layout, mix, &mut draft.bytes).unwrap_or(0);
+            (draft.mix, draft.layout) = (slot, layout);
+        }
+        let packet = &draft.bytes[..draft.len];
+        let sent = !packet.is_empty() && egress.push(PacketMeta { at, leg: config.leg }, packet).is_ok();
         self.sent += u64::from(sent);
         sent
     }
@@ -283,6 +304,31 @@ impl RtpOut {
         self.sent += u64::from(sent);
         sent
     }
+}
+
+/// Writes a whole packet of a mix: `header` with the extensions of `layout`, and the payload.
+fn write_mix(header: &RtpHeader<'_>, layout: &Layout, mix: &MixSlot, out: &mut [u8; MAX_PACKET]) -> Option<usize> {
+    let (mid, level_id, csrc_level_id) = layout;
+    let level = LevelExtension { level: mix.level(), voice: !mix.csrcs().is_empty() }.to_bytes();
+    let csrc_levels = mix.csrc_levels().as_bytes();
+    let mut extensions = [Extension { id: 0, data: &[] }; 3];
+    let mut count = 0;
+    let mut add = |id, data| {
+        extensions[count] = Extension { id, data };
+        count += 1;
+    };
+    if let Some((id, mid)) = mid {
+        add(*id, mid.as_bytes());
+    }
+    if let Some(id) = level_id {
+        add(*id, &level);
+    }
+    if let Some(id) = csrc_level_id
+        && !csrc_levels.is_empty()
+    {
+        add(*id, csrc_levels);
+    }
+    RtpHeader { extensions: &extensions[..count], ..*header }.write(out, mix.payload()).ok()
 }
 
 /// One received packet on its way to lanes.

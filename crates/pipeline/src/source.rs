@@ -41,11 +41,14 @@ pub struct Source {
     muted: bool,
     frames: FrameCounts,
     underruns: u64,
+    /// Since which turn the tick passes it by.
+    asleep_since: Option<u64>,
 }
 
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a source is boxed whole; one pointer less in the tick")]
 enum Feed {
-    Rtp(Box<RtpFeed>),
+    Rtp(RtpFeed),
     App(AppFeed),
 }
 
@@ -111,7 +114,7 @@ impl Source {
             queue_timestamp: 0,
             reported: PacketCounts::default(),
         };
-        Ok(Self::with_feed(Feed::Rtp(Box::new(feed)), source_id, config))
+        Ok(Self::with_feed(Feed::Rtp(feed), source_id, config))
     }
 
     /// A lane of `inlet`: a source that takes on whichever participant needs one.
@@ -154,6 +157,7 @@ impl Source {
             muted: false,
             frames: FrameCounts::default(),
             underruns: 0,
+            asleep_since: None,
         })
     }
 
@@ -267,6 +271,25 @@ impl Source {
         true
     }
 
+    /// Goes to sleep at `turn` if nothing will happen until a packet comes: whoever ticks may pass it by until
+    /// it is woken, and each turn counts as one more frame like the last.
+    pub(crate) fn fall_asleep(&mut self, turn: u64) -> bool {
+        let idle = matches!(&self.feed, Feed::Rtp(feed) if feed.jitter.is_idle() && feed.queued == 0);
+        let bound_lane = self.lane.is_some_and(|lane| lane.bound);
+        let asleep = idle && self.silent && !self.gate.is_open() && !bound_lane;
+        if asleep {
+            self.asleep_since = Some(turn);
+        }
+        asleep
+    }
+
+    /// Wakes up before it is ticked in `turn`; whether it slept.
+    pub(crate) fn wake_up(&mut self, turn: u64) -> bool {
+        let Some(since) = self.asleep_since.take() else { return false };
+        self.frames.add_many(self.outcome, turn - since - 1);
+        true
+    }
+
     /// The sender starts another stream.
     pub(crate) fn restart(&mut self) {
         if let Feed::Rtp(feed) = &mut self.feed {
@@ -350,7 +373,12 @@ impl Source {
         FrameOutcome::Skipped
     }
 
-    pub(crate) fn reading(&self, slot: SourceSlot, now: MonoTime) -> SourceReading {
+    /// What is known of it at `now`, before the tick of `turn`.
+    pub(crate) fn reading(&self, slot: SourceSlot, now: MonoTime, turn: u64) -> SourceReading {
+        let mut frames = self.frames;
+        if let Some(since) = self.asleep_since {
+            frames.add_many(self.outcome, turn - since - 1);
+        }
         let (target, delay) = match &self.feed {
             Feed::Rtp(feed) => (feed.jitter.target_ns(), feed.jitter.delay_ns(now)),
             Feed::App(_) => (0, 0),
@@ -364,7 +392,7 @@ impl Source {
             talking: self.gate.is_open(),
             muted: self.muted,
             packets: self.packets(),
-            frames: self.frames,
+            frames,
             target_delay_ms: millis(target),
             playout_delay_ms: millis(delay),
         }
@@ -383,6 +411,10 @@ impl RtpFeed {
         let mut timestamp = self.queue_timestamp;
         let mut first = self.queued == 0;
         while self.queued < frame.len() {
+            if self.queued == 0 && self.jitter.is_idle() {
+                self.queue_timestamp += u64::from(RTP_FRAME);
+                return (self.jitter.idle_outcome(), RtpTimestamp::new(timestamp as u32));
+            }
             let ahead = std::time::Duration::from_nanos(self.queued as u64 * 1_000_000_000 / u64::from(rate.hz()));
             let (stretch, at) = self.fill(now + ahead, quiet, rate);
             if first {

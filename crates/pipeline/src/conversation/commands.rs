@@ -98,6 +98,7 @@ impl Conversation {
                 *place = Some(source);
                 self.source_slots[slot.index()] = Some(slot);
                 self.present_sources.insert(slot.index());
+                self.awake_sources.insert(slot.index());
             }
             _ => self.retire(Retired::Source(slot, source)),
         }
@@ -108,9 +109,11 @@ impl Conversation {
             return;
         }
         let index = slot.index();
+        self.wake(index);
         let Some(source) = self.sources[index].take() else { return };
         self.source_slots[index] = None;
         self.present_sources.remove(index);
+        self.awake_sources.remove(index);
         self.dominant.forget(index);
         if self.active.contains(index) {
             self.active.remove(index);
@@ -190,7 +193,7 @@ impl Conversation {
                 break; // never grow it here
             }
             if let (Some(slot), Some(source)) = (self.source_slots[index], &self.sources[index]) {
-                page.readings.push(source.reading(slot, self.now));
+                page.readings.push(source.reading(slot, self.now, self.turn));
             }
         }
         self.retire(Retired::Inspection(page));

@@ -3,26 +3,23 @@
 //! Policy when a ring is full: the packet or frame is dropped, counted, and its number used up, so that
 //! the other side sees a loss and conceals it. Nothing waits and nothing grows.
 
-use antiphon_rt::packet_ring::MAX_PACKET;
-
 use super::Conversation;
-use crate::FrameOutcome;
-use crate::bits;
+use crate::receiver::Draft;
+use crate::{FrameOutcome, bits};
 
 impl Conversation {
     pub(super) fn send_packets(&mut self) {
-        let mut out = [0; MAX_PACKET];
+        let mut draft = Draft::new();
         for index in self.present_receivers.iter() {
-            let Some(mix) = self.mixes.get(usize::from(self.listeners[index].slot)).and_then(Option::as_deref) else {
-                continue;
-            };
+            let slot = self.listeners[index].slot;
+            let Some(mix) = self.mixes.get(usize::from(slot)).and_then(Option::as_deref) else { continue };
             if mix.payload().is_empty() {
                 continue;
             }
             let Some(receiver) = self.receivers[index].as_mut().and_then(|(_, receiver)| receiver.rtp_out()) else {
                 continue;
             };
-            if receiver.send(self.tick, self.now, mix, &mut self.egress, &mut out) {
+            if receiver.send(self.tick, self.now, (slot, mix), &mut self.egress, &mut draft) {
                 self.record.packets_out += 1;
             } else {
                 self.record.egress_dropped += 1;
@@ -43,8 +40,8 @@ impl Conversation {
                 let (Some(slot), Some(source)) = (self.source_slots[source_index], &self.sources[source_index]) else {
                     continue;
                 };
-                let idle = source.outcome() == FrameOutcome::Skipped || !source.has_identity();
-                if !idle && self.plan.knows_source(slot) {
+                let sounds = source.outcome() > FrameOutcome::Comfort && source.has_identity();
+                if sounds && self.plan.knows_source(slot) {
                     self.record.app_dropped += receiver.tell_unmixed(self.tick, self.now, slot, source);
                 }
             }

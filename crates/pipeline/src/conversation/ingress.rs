@@ -65,6 +65,7 @@ impl Conversation {
             Arrival { at, seq: packet.seq(), timestamp: packet.timestamp(), payload: packet.payload(), quiet: false };
         let insert = source.insert(arrival, level);
         let (muted, source_id) = (source.is_muted(), source.source_id());
+        self.wake(source_slot.index());
         if restarted || insert == Insert::Restarted {
             self.event(Event::StreamRestarted { source: source_slot });
         }
@@ -125,6 +126,7 @@ impl Conversation {
             }
             return None;
         };
+        self.wake(bound.index());
         self.source(bound)?.bind(source_id);
         self.event(Event::LaneBound { source: bound, source_id });
         Some(bound)
@@ -143,14 +145,24 @@ impl Conversation {
         }
     }
 
-    /// Makes this tick's frame of every source, follows its gate and counts how it came to be.
+    /// Has the source at `index` ticked again.
+    pub(super) fn wake(&mut self, index: usize) {
+        let Some(source) = self.sources[index].as_mut() else { return };
+        if source.wake_up(self.turn) {
+            self.asleep.take_one(source.outcome());
+            self.awake_sources.insert(index);
+        }
+    }
+
+    /// Makes this tick's frame of every source that is awake, follows its gate and counts how it came to be.
     pub(super) fn produce_frames(&mut self) {
         let now = self.now;
+        self.record.sources = self.present_sources.count() as u32;
+        self.record.frames.merge(&self.asleep);
         let mut at = 0;
-        while let Some(index) = self.present_sources.next_from(at) {
+        while let Some(index) = self.awake_sources.next_from(at) {
             at = index + 1;
             let (Some(slot), Some(source)) = (self.source_slots[index], self.sources[index].as_mut()) else { continue };
-            self.record.sources += 1;
             let was_open = source.is_active();
             let dry = source.produce(now);
             self.record.app_underruns += u32::from(dry);
@@ -159,6 +171,10 @@ impl Conversation {
             let (open, source_id) = (source.is_active(), source.source_id());
             self.record.talking += u32::from(open);
             let freed_of = source.bound_lane_of().filter(|_| source.free_if_idle());
+            if freed_of.is_none() && source.fall_asleep(self.turn) {
+                self.asleep.add(source.outcome());
+                self.awake_sources.remove(index);
+            }
             if open != was_open {
                 let known = self.plan.knows_source(slot);
                 self.regroup |= self.active.assign(index, open && known);

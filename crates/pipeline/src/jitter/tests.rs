@@ -151,9 +151,7 @@ fn a_pause_announced_by_dtx_is_comfort_and_not_concealment() {
     bench.insert_at(0, 5);
     assert_eq!(bench.step(false), Got::Packet(0));
     bench.insert_raw(1, 960, 25 * MS, &[TOC]);
-    bench.tick += 1;
-    assert!(matches!(bench.buffer.next(MonoTime::from_millis(40), false), Step::Decode { payload: [TOC], .. }));
-    assert_eq!(bench.steps(18), vec![Got::Comfort; 18]);
+    assert_eq!(bench.steps(19), vec![Got::Comfort; 19]);
     // 20 frames after the first DTX packet the next packet comes, its number following on.
     bench.insert_raw(2, 21 * 960, 421 * MS, &[TOC, 2, 0]);
     assert_eq!(bench.steps(3), [Got::Comfort, Got::Packet(2), Got::Concealed]);
@@ -182,9 +180,9 @@ fn a_sequence_jump_or_a_jump_in_time_starts_the_stream_anew() {
         bench.insert_at(n, u64::from(n) * 20 + 5);
         bench.step(false);
     }
-    assert_eq!(bench.insert_raw(30_000, 3 * 960, 65 * MS, &[TOC, 9]), Insert::Restarted);
+    assert_eq!(bench.insert_raw(30_000, 3 * 960, 65 * MS, &[TOC, 9, 0]), Insert::Restarted);
     assert_eq!(bench.step(false), Got::Packet(9));
-    assert_eq!(bench.insert_raw(30_001, 0x8000_0000, 85 * MS, &[TOC, 10]), Insert::Restarted);
+    assert_eq!(bench.insert_raw(30_001, 0x8000_0000, 85 * MS, &[TOC, 10, 0]), Insert::Restarted);
     assert_eq!(bench.step(false), Got::Packet(10));
 }
 
