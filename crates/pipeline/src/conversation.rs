@@ -67,6 +67,8 @@ pub struct Conversation {
     plans: Subscriber<MixPlan>,
     /// Sources whose gate is open and that the plan knows.
     active: Bits,
+    /// The same, loudest first.
+    by_power: Vec<u16>,
     total: Box<[f32]>,
     dominant: Dominant,
 
@@ -127,6 +129,7 @@ impl Conversation {
             plan: MixPlan::silent(&limits),
             plans,
             active: Bits::new(limits.sources),
+            by_power: Vec::with_capacity(limits.sources),
             total: vec![0.0; config.rate.frame_samples()].into(),
             dominant: Dominant::new(limits.sources),
             commands,

@@ -31,8 +31,9 @@ pub(crate) struct Gate {
     hangover: u32,
     /// Ticks left until the gate closes; 0 is closed.
     left: u32,
-    /// Mean square of the last frame.
+    /// Mean square of the last frame, and the same as a level.
     power: f32,
+    level: AudioLevel,
 }
 
 impl Gate {
@@ -44,12 +45,14 @@ impl Gate {
             hangover: config.hangover_ticks,
             left: 0,
             power: 0.0,
+            level: AudioLevel::SILENCE,
         }
     }
 
     /// Takes the mean square of the next frame and says whether the gate is open for it.
     pub(crate) fn update(&mut self, power: f32) -> bool {
         self.power = power;
+        self.level = if power > 0.0 { AudioLevel::from_mean_square(power) } else { AudioLevel::SILENCE };
         let threshold = if self.left > 0 { self.close_at } else { self.open_at };
         if power >= threshold && power > 0.0 {
             self.left = self.hangover + 1;
@@ -73,7 +76,7 @@ impl Gate {
     }
 
     pub(crate) fn level(&self) -> AudioLevel {
-        AudioLevel::from_mean_square(self.power)
+        self.level
     }
 }
 

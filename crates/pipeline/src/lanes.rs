@@ -78,9 +78,10 @@ impl LaneTable {
 /// The numbers of `packet` on its lane.
 fn number(last: Option<&LaneNumbers>, packet: &LanePacket<'_>, base: u32) -> (SeqNo, RtpTimestamp) {
     let Some(last) = last else {
-        // Any start will do; the lane's own makes two lanes differ.
+        // Any start below 2^15 will do (RFC 3711 §3.3.1: else a loss before the first wrap misleads the
+        // receiver's rollover counter); the lane's own makes two lanes differ.
         let start = base.wrapping_mul(0x9e37_79b9).wrapping_add(packet.source.as_u32());
-        return (SeqNo::new((start >> 16) as u16), RtpTimestamp::new(start));
+        return (SeqNo::new((start >> 17) as u16), RtpTimestamp::new(start));
     };
     let step = packet.seq.distance_from(last.seq_in);
     if last.ssrc == packet.ssrc && (-MAX_GAP..=MAX_GAP).contains(&step) {

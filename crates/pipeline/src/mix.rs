@@ -49,6 +49,18 @@ pub(crate) struct MixSlot {
     level: AudioLevel,
 }
 
+/// What all mixes of one tick are made from.
+#[derive(Clone, Copy)]
+pub(crate) struct Stage<'a> {
+    pub(crate) sources: &'a [Option<Box<Source>>],
+    /// Active sources, as words.
+    pub(crate) active: &'a [u64],
+    /// The same, loudest first.
+    pub(crate) by_power: &'a [u16],
+    /// The sum of them all.
+    pub(crate) total: &'a [f32],
+}
+
 impl MixSlot {
     pub(crate) fn new(config: &ConversationConfig, class: u8) -> Result<Box<Self>, antiphon_codec::CodecError> {
         let settings = config.classes.get(usize::from(class)).copied().unwrap_or_default();
@@ -109,14 +121,8 @@ impl MixSlot {
     }
 
     /// Sums the sources in the key with their gains and limits the sum.
-    /// `total` is the sum of all `active` sources.
-    pub(crate) fn mix(
-        &mut self,
-        sources: &[Option<Box<Source>>],
-        gains: &[(u16, u16, f32)],
-        total: &[f32],
-        active: &[u64],
-    ) {
+    pub(crate) fn mix(&mut self, stage: &Stage<'_>, gains: &[(u16, u16, f32)]) {
+        let Stage { sources, active, by_power, total } = *stage;
         let inside = bits::count(&self.key);
         let outside = bits::count(active) - inside;
         let gained = gains.iter().any(|entry| bits::has(&self.key, usize::from(entry.1)));
@@ -139,7 +145,7 @@ impl MixSlot {
             }
         }
         self.limiter.process(&mut self.frame);
-        self.describe(sources);
+        self.describe(sources, by_power);
         self.silent = if inside == 0 { self.silent.saturating_add(1) } else { 0 };
     }
 
@@ -201,26 +207,21 @@ impl MixSlot {
     }
 
     /// Works out level and contributors: at most fifteen, the loudest (RFC 3550 §7.1).
-    fn describe(&mut self, sources: &[Option<Box<Source>>]) {
-        let mut loudest = [(f32::NEG_INFINITY, SourceId::new(0), AudioLevel::SILENCE); MAX_CSRCS];
-        let mut count = 0;
-        for source in bits::ones(&self.key).filter_map(|index| sources[index].as_ref()) {
-            let power = source.power();
-            // An insertion sort over fifteen places, loudest first.
-            let at = loudest[..count].iter().rposition(|entry| entry.0 >= power).map_or(0, |before| before + 1);
-            if at < MAX_CSRCS {
-                count = (count + 1).min(MAX_CSRCS);
-                loudest[at..count].rotate_right(1);
-                loudest[at] = (power, source.source_id(), source.level());
-            }
+    fn describe(&mut self, sources: &[Option<Box<Source>>], by_power: &[u16]) {
+        let inside = by_power.iter().filter(|index| bits::has(&self.key, usize::from(**index)));
+        let loudest = inside.filter_map(|index| sources[usize::from(*index)].as_deref()).take(MAX_CSRCS);
+        let mut levels = [AudioLevel::SILENCE; MAX_CSRCS];
+        self.csrc_count = 0;
+        for source in loudest {
+            self.csrcs[self.csrc_count] = source.source_id();
+            levels[self.csrc_count] = source.level();
+            self.csrc_count += 1;
         }
-        for (csrc, entry) in self.csrcs.iter_mut().zip(&loudest[..count]) {
-            *csrc = entry.1;
-        }
-        self.csrc_count = count;
-        self.csrc_levels = CsrcLevels::collect(loudest[..count].iter().map(|entry| entry.2));
-        self.level =
-            if count == 0 { AudioLevel::SILENCE } else { AudioLevel::from_mean_square(mean_square(&self.frame)) };
+        self.csrc_levels = CsrcLevels::collect(levels.into_iter().take(self.csrc_count));
+        self.level = match self.csrc_count {
+            0 => AudioLevel::SILENCE,
+            _ => AudioLevel::from_mean_square(mean_square(&self.frame)),
+        };
     }
 }
 

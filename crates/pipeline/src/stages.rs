@@ -10,7 +10,7 @@ use antiphon_rtp::{RtpTimestamp, SeqNo, SourceId};
 use crate::groups::{Groups, Listener, Room};
 use crate::jitter::{Arrival, Insert, JitterBuffer, Step};
 use crate::limiter::Limiter;
-use crate::mix::{self, MixSlot};
+use crate::mix::{self, MixSlot, Stage};
 use crate::receiver::Draft;
 use crate::{ConversationConfig, MixPlan, PacketCounts, Receiver, ReceiverError, RtpReceiverConfig, Source, bits};
 
@@ -66,6 +66,7 @@ impl Limit {
 pub struct Mix {
     sources: Vec<Option<Box<Source>>>,
     active: Vec<u64>,
+    by_power: Vec<u16>,
     total: Vec<f32>,
     slot: Box<MixSlot>,
 }
@@ -91,7 +92,8 @@ impl Mix {
         if minus_one {
             slot.key[0] &= !1;
         }
-        Ok(Self { sources, active, total: vec![0.0; config.rate.frame_samples()], slot })
+        let by_power = (0..sources.len() as u16).collect();
+        Ok(Self { sources, active, by_power, total: vec![0.0; config.rate.frame_samples()], slot })
     }
 
     /// Sums everybody, as is done once a tick.
@@ -101,7 +103,9 @@ impl Mix {
 
     /// Mixes and limits; the frame.
     pub fn mix(&mut self) -> &[f32] {
-        self.slot.mix(&self.sources, &[], &self.total, &self.active);
+        let stage =
+            Stage { sources: &self.sources, active: &self.active, by_power: &self.by_power, total: &self.total };
+        self.slot.mix(&stage, &[]);
         self.slot.frame()
     }
 

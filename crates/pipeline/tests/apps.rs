@@ -297,3 +297,41 @@ fn limits_are_enforced_and_nothing_is_lost_when_a_slot_is_taken_twice() {
     assert!(control.next_retired().is_none());
     assert_eq!(conversation.last_record().sources, 1);
 }
+
+#[test]
+fn ten_people_shouting_at_full_scale_neither_wrap_nor_clip_hard() {
+    let config = config(12, BusRate::Hz48000);
+    let (egress, _ring) = packet_ring(64 * 1024);
+    let (mut conversation, mut control) = Conversation::new(&config, egress).unwrap();
+    let (mut sources, mut receivers) = (Slots::new(24), Slots::new(12));
+    let mut builder = PlanBuilder::new(&config.limits);
+    let mut mouths = Vec::new();
+    for n in 0..10_u32 {
+        let source = sources.take().unwrap();
+        let (voice, mouth) = Source::app(SourceId::new(n), 9_600, &config);
+        control.send(Command::AddSource(source, voice)).unwrap();
+        builder.participant(Participant { source: Some(source), in_default_group: true, ..Participant::default() });
+        mouths.push(mouth);
+    }
+    let receiver = receivers.take().unwrap();
+    let (listener, mut ear) = Receiver::app(AppEarConfig::default(), &config).unwrap();
+    control.send(Command::AddReceiver(receiver, listener)).unwrap();
+    builder.participant(Participant { receiver: Some(receiver), in_default_group: true, ..Participant::default() });
+    control.publish(builder.build()).unwrap();
+    let mut heard = Vec::new();
+    for tick in 0..50 {
+        for (n, mouth) in mouths.iter_mut().enumerate() {
+            let hz = 200.0 + 37.0 * n as f32;
+            let shout =
+                tone(tick..tick + 1, BusRate::Hz48000, hz).iter().map(|s| s.saturating_mul(5)).collect::<Vec<_>>();
+            mouth.speak(&shout);
+        }
+        conversation.tick(MonoTime::from_millis(tick as u64 * 20));
+        heard.extend_from_slice(ear.next_mixed().unwrap().samples.as_slice());
+    }
+    let top = heard.iter().map(|s| s.unsigned_abs()).max().unwrap();
+    assert!((28_000..32_300).contains(&top), "{top}");
+    // A wrap or a click is a jump of nearly full scale between neighbours; the tones themselves are slow.
+    let jump = heard.windows(2).map(|w| (i32::from(w[1]) - i32::from(w[0])).abs()).max().unwrap();
+    assert!(jump < 6_000, "{jump}");
+}

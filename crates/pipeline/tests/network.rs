@@ -185,3 +185,19 @@ fn wire_garbage_is_counted_and_disturbs_nobody() {
     assert!(refused > 100);
     assert!(room.hears(2, 0), "the call goes on");
 }
+
+#[test]
+fn fec_repairs_most_losses_once_they_are_seen() {
+    let mut room = Room::new(config(2, BusRate::Hz16000), 12);
+    room.fec = true;
+    for _ in 0..2 {
+        let at = room.join();
+        room.people[at].weather = Weather { loss: 0.1, ..Weather::default() };
+        room.people[at].talking = true;
+    }
+    room.publish();
+    room.steps(1_500);
+    let (_, frames) = totals(&room);
+    assert!(frames.recovered > frames.concealed, "{frames:?}");
+    assert!(frames.recovered > 150, "{frames:?}");
+}

@@ -2,7 +2,7 @@
 
 mod room;
 
-use antiphon_pipeline::{BusRate, TickRecord};
+use antiphon_pipeline::{BusRate, EncodeClass, Participant, PlanBuilder, TickRecord};
 use room::{Ear, Room, config};
 
 fn average(records: &[TickRecord], value: impl Fn(&TickRecord) -> u32) -> f64 {
@@ -165,4 +165,63 @@ fn a_listener_routed_elsewhere_keeps_its_stream_for_300_ms() {
     room.forget_heard();
     room.steps(20);
     assert!(room.hears(2, 3) && !room.hears(2, 0));
+}
+
+#[test]
+fn equal_gains_share_and_different_ones_do_not() {
+    let mut room = Room::new(config(8, BusRate::Hz16000), 1);
+    for _ in 0..6 {
+        room.join();
+    }
+    room.people[0].talking = true;
+    room.people[1].talking = true;
+    let plan = |room: &Room, gains: &[(usize, usize, f32)]| {
+        let mut builder = PlanBuilder::new(&room.config.limits);
+        for person in &room.people {
+            builder.participant(Participant {
+                source: Some(person.source),
+                receiver: Some(person.receiver),
+                in_default_group: true,
+                unmixed: false,
+            });
+        }
+        for (source, receiver, gain) in gains {
+            builder.gain(room.people[*source].source, room.people[*receiver].receiver, *gain);
+        }
+        builder.build()
+    };
+    // Two listeners hear person 0 at half level, one not at all; a gain on somebody silent changes nothing.
+    let gains = [(0, 2, 0.5), (0, 3, 0.5), (0, 4, 0.0), (3, 5, 0.1)];
+    let gained = plan(&room, &gains);
+    room.control.publish(gained).unwrap();
+    room.steps(60);
+    // Everybody, half of 0, without 0, and the two talkers' own.
+    assert_eq!(room.conversation.last_record().encodes, 5);
+    room.forget_heard();
+    room.steps(40);
+    let plain = room.tone_heard(5, 0);
+    assert!((room.tone_heard(2, 0) / plain - 0.5).abs() < 0.1);
+    assert!(room.tone_heard(4, 0) < 0.02 && room.tone_heard(4, 1) > 0.1);
+}
+
+#[test]
+fn a_class_with_other_settings_is_encoded_apart() {
+    let mut config = config(8, BusRate::Hz16000);
+    config.classes.push(EncodeClass { bitrate: 48_000, complexity: 0, ..EncodeClass::default() });
+    let mut room = Room::new(config, 1);
+    for class in [0, 0, 0, 1, 1] {
+        room.join_in_class(class);
+    }
+    room.people[0].talking = true;
+    for ear in room.ears.values_mut() {
+        ear.keep_bytes = true;
+    }
+    room.publish();
+    room.steps(60);
+    assert_eq!(room.conversation.last_record().encoded_mixes, 2);
+    let bytes = |leg| room.ears[&leg].bytes.len() as f64;
+    assert!(bytes(3) > bytes(1) * 1.3, "twice the bit rate: {} and {} bytes", bytes(3), bytes(1));
+    room.forget_heard();
+    room.steps(30);
+    assert!(room.hears(1, 0) && room.hears(4, 0));
 }

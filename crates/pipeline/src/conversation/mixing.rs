@@ -3,7 +3,7 @@
 
 use super::Conversation;
 use crate::groups::{PCM_CLASS, Room};
-use crate::mix;
+use crate::mix::{self, Stage};
 
 impl Conversation {
     /// Groups receivers anew when routes, receivers or talkers changed, or when one has settled. Encoder
@@ -27,15 +27,20 @@ impl Conversation {
     }
 
     pub(super) fn mix_and_encode(&mut self) {
-        let active = self.active.words();
-        mix::sum(&mut self.total, &self.sources, active);
+        let (sources, active) = (&self.sources, self.active.words());
+        mix::sum(&mut self.total, sources, active);
+        self.by_power.clear();
+        self.by_power.extend(self.active.iter().map(|index| index as u16));
+        let power = |index: u16| sources[usize::from(index)].as_ref().map_or(0.0, |source| source.power());
+        // Equal powers stay in the order of indices, so that the same inputs give the same packets.
+        self.by_power.sort_unstable_by(|a, b| power(*b).total_cmp(&power(*a)).then(a.cmp(b)));
+        let stage = Stage { sources, active, by_power: &self.by_power, total: &self.total };
         for slot in self.mixes.iter_mut().flatten() {
             if slot.members == 0 {
                 continue;
             }
             self.record.mixes += 1;
-            let gains = self.plan.gain_row(usize::from(slot.sample));
-            slot.mix(&self.sources, gains, &self.total, active);
+            slot.mix(&stage, self.plan.gain_row(usize::from(slot.sample)));
             if slot.rtp_members == 0 {
                 slot.skip_encode();
                 continue;

@@ -83,7 +83,7 @@ impl WindowPlayout {
         }
         self.base = min;
         let jitter = (max - min - GRACE_NS).max(0);
-        let look_ahead = if losses >= 2 && repairable * 2 >= losses { FRAME_NS } else { 0 };
+        let look_ahead = if repairable >= 2 && repairable * 4 >= losses { FRAME_NS } else { 0 };
         self.target = (jitter + look_ahead).min(MAX_TARGET_NS);
     }
 }

@@ -66,6 +66,7 @@ pub struct Person {
     pub in_default_group: bool,
     pub weather: Weather,
     pub tone_hz: f32,
+    syllables: bool,
     uplink: PacketSender,
     encoder: Encoder,
     ssrc: u32,
@@ -138,6 +139,8 @@ pub struct Room {
     pub rng: Rng,
     pub records: Vec<TickRecord>,
     pub decode_ears: bool,
+    /// Whether people who join send FEC, and speak in syllables (only what sounds like speech gets it).
+    pub fec: bool,
     next_leg: u32,
 }
 
@@ -165,12 +168,18 @@ impl Room {
             rng: Rng::new(seed),
             records: Vec::new(),
             decode_ears: true,
+            fec: false,
             next_leg: 0,
         }
     }
 
     /// Somebody joins; the plan is not yet changed. Gives its place in `people`.
     pub fn join(&mut self) -> usize {
+        self.join_in_class(0)
+    }
+
+    /// The same, with packets of this encoder class.
+    pub fn join_in_class(&mut self, class: u8) -> usize {
         let (source, receiver) = (self.sources.take().unwrap(), self.receivers.take().unwrap());
         let inlet = self.inlets.take().unwrap();
         let leg = self.next_leg;
@@ -191,7 +200,7 @@ impl Room {
             payload_type: opus,
             first_seq: SeqNo::new(65_000),
             first_timestamp: RtpTimestamp::new(u32::MAX - 50_000),
-            class: 0,
+            class,
             level_extension: Some(LEVEL_EXTENSION),
             csrc_level_extension: Some(2),
             mid: None,
@@ -202,7 +211,13 @@ impl Room {
         let listener = Receiver::rtp(receiver_config, &self.config).unwrap();
         self.control.send(Command::AddReceiver(receiver, listener)).unwrap();
         self.ears.insert(leg, Ear::new());
-        let settings = EncoderConfig { complexity: 0, bitrate: 32_000, ..EncoderConfig::speech(CodecRate::Hz16000) };
+        let settings = EncoderConfig {
+            complexity: 0,
+            bitrate: 32_000,
+            fec: self.fec,
+            expected_loss: if self.fec { 20 } else { 0 },
+            ..EncoderConfig::speech(CodecRate::Hz16000)
+        };
         self.people.push(Person {
             source,
             receiver,
@@ -213,6 +228,7 @@ impl Room {
             in_default_group: true,
             weather: Weather::default(),
             tone_hz: 400.0 + 90.0 * (leg % 24) as f32,
+            syllables: self.fec,
             uplink,
             encoder: Encoder::new(&settings).unwrap(),
             ssrc: 0x1000 + leg,
@@ -365,8 +381,9 @@ impl Person {
     /// One 20 ms packet of this person's tone.
     fn packet(&mut self) -> Vec<u8> {
         let mut pcm = [0.0; 320];
+        let loud = if self.syllables && self.frames / 4 % 2 == 0 { 0.03 } else { 0.2 };
         for sample in &mut pcm {
-            *sample = 0.2 * self.phase.sin();
+            *sample = loud * self.phase.sin();
             self.phase = (self.phase + self.tone_hz * std::f32::consts::TAU / 16_000.0) % std::f32::consts::TAU;
         }
         let mut payload = [0; 1_275];
