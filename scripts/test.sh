@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 
 failed=0
 cargo test --quiet --locked --workspace --doc || failed=1
-cargo test --quiet --locked -p antiphon-benches --benches || failed=1
+cargo test --quiet --locked -p antiphon-benches --benches -- --test || failed=1
 if command -v cargo-nextest >/dev/null; then
   cargo nextest run --locked --workspace --no-fail-fast || failed=1
 else
