@@ -6,11 +6,13 @@
 mod args;
 mod demo;
 mod emulator;
+mod panics;
 mod permissions;
 mod probe;
 mod report;
 mod tones;
 mod values;
+mod webhook_identity;
 
 use std::process::ExitCode;
 

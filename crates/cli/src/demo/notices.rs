@@ -45,6 +45,15 @@ struct Debt {
 pub(crate) struct Notices {
     debts: Vec<Debt>,
     seen: Vec<(Duration, Notice)>,
+    tallies: Vec<Tally>,
+}
+
+/// Notifications of one phase by number: a state or roster may also be learnt by asking, a delivery cannot.
+#[derive(Clone, Copy, Debug)]
+struct Tally {
+    phase: char,
+    due: u64,
+    came: u64,
 }
 
 impl Notices {
@@ -65,17 +74,22 @@ impl Notices {
         self.debts.iter().filter(|debt| debt.phase == phase).all(|debt| debt.paid.is_some())
     }
 
-    /// How many notifications came in all.
-    pub(crate) fn received(&self) -> usize {
-        self.seen.len()
+    /// The webhook accepted `came` notifications in `phase`, and at least `due` had to come.
+    pub(crate) fn tally(&mut self, phase: char, due: u64, came: u64) {
+        self.tallies.push(Tally { phase, due, came });
     }
 
     /// One sentence for each that is missing.
     pub(crate) fn missing(&self) -> Vec<String> {
-        self.debts
-            .iter()
-            .filter(|debt| debt.paid.is_none())
-            .map(|debt| format!("phase ({}): the notification \"{}\" did not come", debt.phase, debt.notice.describe()))
+        let unpaid = self.debts.iter().filter(|debt| debt.paid.is_none());
+        let short = self.tallies.iter().filter(|tally| tally.came < tally.due);
+        unpaid
+            .map(|debt| {
+                format!("phase ({}): the notification \"{}\" did not come", debt.phase, debt.notice.describe())
+            })
+            .chain(short.map(|Tally { phase, due, came }| {
+                format!("phase ({phase}): only {came} of at least {due} notifications reached the webhook")
+            }))
             .collect()
     }
 
@@ -129,6 +143,15 @@ mod tests {
         notices.saw(2 * MS, roster(&[Talker(1), Talker(2), Bot]));
         assert_eq!(notices.missing(), ["phase (g): the notification \"roster of T2, bot\" did not come"]);
         assert_eq!(notices.report()[0].after_ms, None);
+    }
+
+    #[test]
+    fn too_few_deliveries_are_missing_even_if_all_was_learnt_otherwise() {
+        let mut notices = Notices::default();
+        notices.tally('a', 3, 3);
+        assert!(notices.missing().is_empty());
+        notices.tally('g', 2, 1);
+        assert_eq!(notices.missing(), ["phase (g): only 1 of at least 2 notifications reached the webhook"]);
     }
 
     #[test]

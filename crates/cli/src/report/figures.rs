@@ -120,18 +120,22 @@ pub(crate) struct Figures {
     pub(crate) lateness: Distribution,
     /// Speech of one participant until another one's ear, over the sockets: µs added by everything between.
     pub(crate) mouth_to_ear: Distribution,
-    /// One encode call, µs, calibrated in this process on the same speech.
-    pub(crate) encode_us: f64,
-    /// One decode call, µs, calibrated likewise.
-    pub(crate) decode_us: f64,
+    /// Whole tick ÷ time inside libopus in it, one value per tick that called libopus, by the time stamp counter.
+    pub(crate) tick_over_codec: Distribution,
+    /// Time stamp counter cycles of all those ticks.
+    pub(crate) tick_cycles: u64,
+    /// Of them, the cycles inside libopus.
+    pub(crate) codec_cycles: u64,
     /// Ticks run.
     pub(crate) ticks: u64,
     /// Ticks skipped by overruns.
     pub(crate) skipped_ticks: u64,
     /// Encode calls counted at libopus.
     pub(crate) encodes: u64,
-    /// Decode calls counted at libopus.
+    /// Decode calls counted at libopus, those for FEC copies and concealment included.
     pub(crate) decodes: u64,
+    /// Distinct mixes with a listener per tick, mean over the run.
+    pub(crate) mixes_per_tick: f64,
     /// Listeners served per tick, mean over the run.
     pub(crate) listeners_per_tick: f64,
     /// RTP packets that reached the meeting's engine.
@@ -163,14 +167,9 @@ impl Figures {
         ratio(self.decodes as f64, self.ticks as f64)
     }
 
-    /// What the codec calls of a mean tick cost, µs: counted calls × calibrated unit costs.
-    pub(crate) fn codec_us_per_tick(&self) -> f64 {
-        self.encodes_per_tick() * self.encode_us + self.decodes_per_tick() * self.decode_us
-    }
-
-    /// Mean tick ÷ the codec calls in it.
+    /// All ticks that called libopus ÷ the codec calls in them.
     pub(crate) fn tick_over_codec(&self) -> f64 {
-        ratio(self.tick.mean, self.codec_us_per_tick())
+        ratio(self.tick_cycles as f64, self.codec_cycles as f64)
     }
 
     /// Share of datagrams lost on the way, percent.
@@ -217,18 +216,10 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn tick_is_compared_with_counted_calls_times_unit_costs() {
-        let figures = Figures {
-            tick: Distribution::from_values("µs", [500.0]),
-            encode_us: 100.0,
-            decode_us: 20.0,
-            ticks: 10,
-            encodes: 40,
-            decodes: 30,
-            ..Figures::default()
-        };
-        assert!((figures.codec_us_per_tick() - 460.0).abs() < 1e-9);
-        assert!((figures.tick_over_codec() - 500.0 / 460.0).abs() < 1e-9);
+    fn tick_is_compared_with_the_codec_calls_in_it() {
+        let figures = Figures { tick_cycles: 120, codec_cycles: 100, ticks: 10, encodes: 40, ..Figures::default() };
+        assert!((figures.tick_over_codec() - 1.2).abs() < 1e-9);
+        assert!((figures.encodes_per_tick() - 4.0).abs() < 1e-9);
     }
 
     #[test]
@@ -243,8 +234,10 @@ pub(crate) mod tests {
             tick: Distribution::from_values("µs", ticks.iter().copied()),
             lateness: Distribution::from_values("µs", ticks.iter().map(|t| t / 9.0)),
             mouth_to_ear: Distribution::from_values("ms", delays.iter().copied()),
-            encode_us: 92.0,
-            decode_us: 17.5,
+            tick_over_codec: Distribution::from_values("×", ticks.iter().map(|t| 1.0 + t / 10_000.0)),
+            tick_cycles: 1_100_000,
+            codec_cycles: 1_000_000,
+            mixes_per_tick: 5.1,
             ticks: ticks.len() as u64,
             encodes: 6 * ticks.len() as u64,
             decodes: 5 * ticks.len() as u64,

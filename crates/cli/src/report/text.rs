@@ -12,7 +12,8 @@ pub(crate) fn render(report: &Report) -> String {
     for phase in &report.phases {
         let wrong = phase.matrix.wrong_pairs().len();
         let verdict = if wrong == 0 {
-            format!("as planned, {} pairs", phase.matrix.pairs())
+            let margin = phase.matrix.narrowest_margin_db().unwrap_or_default();
+            format!("as planned, {} pairs, narrowest margin {margin:.1} dB", phase.matrix.pairs())
         } else {
             format!("{wrong} WRONG of {} pairs", phase.matrix.pairs())
         };
@@ -34,26 +35,30 @@ fn figures(out: &mut String, report: &Report) {
     let f = &report.figures;
     distribution(out, "tick", &f.tick);
     distribution(out, "tick lateness", &f.lateness);
+    let over = &f.tick_over_codec;
     entry(
         out,
         "tick ÷ codec calls",
         &format!(
-            "{:.2}  (mean tick {:.0} µs ÷ {:.0} µs: {:.2} encodes × {:.1} µs + {:.2} decodes × {:.1} µs, \
-             unit costs calibrated in this process on the same speech)",
+            "{:.3} in all; p50 {:.2}  p99 {:.2}  p99.9 {:.2}  max {:.2}  (time inside libopus by the time stamp counter)",
             f.tick_over_codec(),
-            f.tick.mean,
-            f.codec_us_per_tick(),
-            f.encodes_per_tick(),
-            f.encode_us,
-            f.decodes_per_tick(),
-            f.decode_us
+            over.p50,
+            over.p99,
+            over.p999,
+            over.max
         ),
     );
     distribution(out, "mouth to ear, added", &f.mouth_to_ear);
     entry(
         out,
         "encodes per tick",
-        &format!("{:.2} beside {:.2} listeners", f.encodes_per_tick(), f.listeners_per_tick),
+        &format!(
+            "{:.2} for {:.2} distinct mixes, beside {:.2} listeners; {:.2} decodes",
+            f.encodes_per_tick(),
+            f.mixes_per_tick,
+            f.listeners_per_tick,
+            f.decodes_per_tick()
+        ),
     );
     let skipped = format!("{} run, {} skipped", f.ticks, f.skipped_ticks);
     entry(out, "ticks", &skipped);
