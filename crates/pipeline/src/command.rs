@@ -68,7 +68,6 @@ impl Control {
     ///
     /// # Errors
     /// Gives it back if `limits.commands` of them wait already.
-    #[expect(clippy::result_large_err, reason = "the refused command goes back to whoever made it")]
     pub fn send(&mut self, command: Command) -> Result<(), Command> {
         self.commands.try_push(command)
     }

@@ -94,7 +94,6 @@ impl Conversation {
     ///
     /// # Errors
     /// [`ConfigError`] if a setting is out of range.
-    #[expect(clippy::new_ret_no_self, reason = "a conversation is useless without its control half")]
     pub fn new(config: &ConversationConfig, egress: PacketSender) -> Result<(Box<Self>, Control), ConfigError> {
         config.validate()?;
         let limits = config.limits;

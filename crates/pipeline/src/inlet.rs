@@ -2,7 +2,8 @@
 //!
 //! Owns the leg's ingress ring and the table from SSRC to source. Runs in the tick; made and
 //! dropped on control threads. A leg has one main stream (any SSRC, mid `mix` or none) and, on a
-//! bot's leg, lanes: streams of mid `lanes`, one per participant, named by CSRC[0].
+//! bot's leg, lanes: streams of mid `lanes`, one per participant, named by
+//! the first CSRC.
 //! Not here: what a packet means once its source is known. Spec: RFC 3550, RFC 8843 §9.2.
 
 use antiphon_rt::packet_ring::PacketReceiver;

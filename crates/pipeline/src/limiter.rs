@@ -1,8 +1,8 @@
 //! The look-ahead limiter at the end of every mix.
 //!
 //! Ten people shouting must neither wrap nor crackle: the gain falls ahead of a peak along a
-//! straight line and recovers slowly. Works in blocks of 1 ms, delays by [`Limiter::delay`]
-//! samples (3 ms), once per mix. Invariant: no output sample exceeds the ceiling. Its state is part of the
+//! straight line and recovers slowly. Works in blocks of 1 ms, delays by 3 ms, once
+//! per mix. Invariant: no output sample exceeds the ceiling. Its state is part of the
 //! mix slot and is copied with the encoder's. Runs in the tick, no allocation.
 
 /// Blocks per 20 ms frame.

@@ -45,7 +45,7 @@ impl BusRate {
     }
 
     /// Converts a span of RTP clock to bus samples, rounding down.
-    pub(crate) const fn from_rtp(self, samples_48k: u32) -> usize {
+    pub(crate) const fn bus_samples(self, samples_48k: u32) -> usize {
         self.codec_rate().samples_from_48k(samples_48k as usize)
     }
 }

@@ -284,8 +284,8 @@ mod tests {
                 })
                 .collect();
             let mut builder = PlanBuilder::new(&limits());
-            for n in 0..people {
-                builder.participant(person(n, default[n]));
+            for (n, in_default_group) in default.iter().enumerate().take(people) {
+                builder.participant(person(n, *in_default_group));
             }
             for (sources, receivers) in &routes {
                 let sources: Vec<_> = sources.iter().copied().map(source).collect();

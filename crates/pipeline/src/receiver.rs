@@ -94,7 +94,6 @@ pub struct Receiver {
 }
 
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "a receiver is boxed whole; one pointer less in the tick")]
 enum Kind {
     Rtp(RtpOut),
     App(AppOut),

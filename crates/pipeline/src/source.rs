@@ -106,7 +106,7 @@ impl Source {
         let feed = RtpFeed {
             jitter: JitterBuffer::new(),
             decoder: Decoder::new(config.rate.codec_rate(), Channels::Mono)?,
-            queue: vec![0.0; config.rate.from_rtp(QUEUE_48K)].into(),
+            queue: vec![0.0; config.rate.bus_samples(QUEUE_48K)].into(),
             queued: 0,
             fold: vec![0.0; config.rate.frame_samples()].into(),
             folds: 0,
@@ -453,15 +453,15 @@ impl RtpFeed {
                     (FrameOutcome::Decoded, timestamp, got, RTP_FRAME)
                 }
                 Step::Recover { next, samples, timestamp } => {
-                    let got = self.decoder.decode_fec(next, &mut room[..rate.from_rtp(samples)]);
+                    let got = self.decoder.decode_fec(next, &mut room[..rate.bus_samples(samples)]);
                     (FrameOutcome::Recovered, timestamp, got, samples)
                 }
                 Step::Conceal { samples, timestamp } => {
-                    let got = self.decoder.conceal(&mut room[..rate.from_rtp(samples)]);
+                    let got = self.decoder.conceal(&mut room[..rate.bus_samples(samples)]);
                     (FrameOutcome::Concealed, timestamp, got, samples)
                 }
                 step @ (Step::Comfort | Step::Idle) => {
-                    let silence = rate.from_rtp(RTP_FRAME).min(room.len());
+                    let silence = rate.bus_samples(RTP_FRAME).min(room.len());
                     room[..silence].fill(0.0);
                     self.queued += silence;
                     let outcome = if step == Step::Comfort { FrameOutcome::Comfort } else { FrameOutcome::Skipped };
@@ -471,7 +471,7 @@ impl RtpFeed {
             let (outcome, samples) = match got {
                 Ok(samples) if samples > 0 => (outcome, samples),
                 // Bytes that passed the packet parser and still do not decode: a frame is missing.
-                _ => (FrameOutcome::Concealed, self.conceal(rate.from_rtp(wanted))),
+                _ => (FrameOutcome::Concealed, self.conceal(rate.bus_samples(wanted))),
             };
             if let Some(timestamp) = folded_at {
                 cross_fade(&self.fold[..folded.min(samples)], &mut self.queue[self.queued..]);

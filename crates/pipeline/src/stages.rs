@@ -123,6 +123,7 @@ impl Mix {
 
 /// The fan-out of one mix to many receivers.
 #[derive(Debug)]
+#[expect(clippy::vec_box, reason = "the conversation holds them boxed too")]
 pub struct FanOut(Vec<Box<Receiver>>);
 
 impl FanOut {

@@ -96,7 +96,7 @@ pub enum Event {
     LaneBound {
         /// The lane.
         source: SourceSlot,
-        /// The participant named by CSRC[0].
+        /// The participant named by its first CSRC.
         source_id: SourceId,
     },
     /// A lane fell idle and is free for somebody else.

@@ -381,7 +381,7 @@ impl Person {
     /// One 20 ms packet of this person's tone.
     fn packet(&mut self) -> Vec<u8> {
         let mut pcm = [0.0; 320];
-        let loud = if self.syllables && self.frames / 4 % 2 == 0 { 0.03 } else { 0.2 };
+        let loud = if self.syllables && (self.frames / 4).is_multiple_of(2) { 0.03 } else { 0.2 };
         for sample in &mut pcm {
             *sample = loud * self.phase.sin();
             self.phase = (self.phase + self.tone_hz * std::f32::consts::TAU / 16_000.0) % std::f32::consts::TAU;
