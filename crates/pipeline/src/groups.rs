@@ -395,3 +395,172 @@ impl Table {
         self.buckets[place] = Bucket { stamp: self.stamp, at };
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::bits::Bits;
+    use crate::slots::Slot;
+    use crate::{BusRate, ConversationConfig, Limits, Participant, PlanBuilder, ReceiverSlot, SourceSlot};
+
+    const PEOPLE: usize = 9;
+
+    fn config() -> ConversationConfig {
+        let limits = Limits { sources: PEOPLE, receivers: PEOPLE, ..Limits::default() };
+        ConversationConfig { rate: BusRate::Hz16000, limits, ..ConversationConfig::default() }
+    }
+
+    fn plan(groups: &[(u16, u16)], outside: u16) -> Box<MixPlan> {
+        let mut builder = PlanBuilder::new(&config().limits);
+        for n in 0..PEOPLE as u16 {
+            builder.participant(Participant {
+                source: Some(SourceSlot::from_parts(n, 0)),
+                receiver: Some(ReceiverSlot::from_parts(n, 0)),
+                in_default_group: outside >> n & 1 == 0,
+                unmixed: false,
+            });
+        }
+        for (source, receiver) in groups {
+            builder.route(&[SourceSlot::from_parts(*source, 0)], &[ReceiverSlot::from_parts(*receiver, 0)]);
+        }
+        builder.build()
+    }
+
+    struct Bench {
+        groups: Groups,
+        listeners: Vec<Listener>,
+        mixes: Vec<Option<Box<MixSlot>>>,
+        free: Vec<u16>,
+        plan: Box<MixPlan>,
+        active: Bits,
+        tick: u64,
+    }
+
+    impl Bench {
+        fn new() -> Self {
+            Self {
+                groups: Groups::new(PEOPLE, PEOPLE),
+                listeners: vec![Listener::joining(0, 0, true); PEOPLE],
+                mixes: (0..PEOPLE).map(|_| Some(MixSlot::new(&config(), 0).unwrap())).collect(),
+                free: (0..PEOPLE as u16).collect(),
+                plan: plan(&[], 0),
+                active: Bits::new(PEOPLE),
+                tick: 0,
+            }
+        }
+
+        fn room(&mut self) -> (&mut Groups, Room<'_>) {
+            let room = Room {
+                tick: self.tick,
+                plan: &self.plan,
+                active: self.active.words(),
+                listeners: &mut self.listeners,
+                mixes: &mut self.mixes,
+                free: &mut self.free,
+                classes: &[],
+            };
+            (&mut self.groups, room)
+        }
+
+        fn regroup(&mut self) {
+            let (groups, mut room) = self.room();
+            groups.regroup(&mut room);
+        }
+
+        fn replan(&mut self, plan: Box<MixPlan>) {
+            self.plan = plan;
+            let (groups, mut room) = self.room();
+            unsettle_rerouted(&mut room);
+            groups.regroup(&mut room);
+        }
+
+        fn key(&self, receiver: usize) -> u64 {
+            self.plan.heard_words(receiver)[0] & self.active.words()[0]
+        }
+
+        /// What must hold after every grouping.
+        fn check(&self) -> Result<(), TestCaseError> {
+            let mut members = [0_u32; PEOPLE];
+            for (receiver, listener) in self.listeners.iter().enumerate() {
+                let slot = usize::from(listener.slot);
+                let mix = self.mixes[slot].as_ref().unwrap();
+                prop_assert_eq!(mix.key[0], self.key(receiver), "receiver {} hears something else", receiver);
+                members[slot] += 1;
+            }
+            for (slot, mix) in self.mixes.iter().enumerate() {
+                let mix = mix.as_ref().unwrap();
+                prop_assert_eq!(mix.members, members[slot]);
+                prop_assert_eq!(self.free.contains(&(slot as u16)), members[slot] == 0);
+            }
+            prop_assert_eq!(self.free.len(), members.iter().filter(|count| **count == 0).count());
+            Ok(())
+        }
+    }
+
+    #[derive(Clone, Debug)]
+    enum Op {
+        Talk(usize, bool),
+        Replan(Vec<(u16, u16)>, u16),
+        Wait(u64),
+    }
+
+    fn op() -> impl Strategy<Value = Op> {
+        let person = 0..PEOPLE as u16;
+        prop_oneof![
+            4 => (0..PEOPLE, any::<bool>()).prop_map(|(n, talks)| Op::Talk(n, talks)),
+            1 => (prop::collection::vec((person.clone(), person), 0..4), 0_u16..512).prop_map(|(r, o)| Op::Replan(r, o)),
+            2 => (1_u64..20).prop_map(Op::Wait),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn every_receiver_is_on_the_mix_it_hears_and_the_settled_ones_share(ops in prop::collection::vec(op(), 0..40)) {
+            let mut bench = Bench::new();
+            bench.regroup();
+            for op in ops {
+                match op {
+                    Op::Talk(n, talks) => {
+                        bench.active.assign(n, talks);
+                        bench.regroup();
+                    }
+                    Op::Replan(routes, outside) => bench.replan(plan(&routes, outside)),
+                    Op::Wait(ticks) => {
+                        bench.tick += ticks;
+                        if bench.groups.is_due(bench.tick) {
+                            bench.regroup();
+                        }
+                    }
+                }
+                bench.check()?;
+            }
+            // Once everybody has settled there is one slot per distinct mix.
+            bench.tick += u64::from(SETTLE_TICKS);
+            bench.regroup();
+            bench.check()?;
+            let mut keys: Vec<u64> = (0..PEOPLE).map(|receiver| bench.key(receiver)).collect();
+            keys.sort_unstable();
+            keys.dedup();
+            prop_assert_eq!(PEOPLE - bench.free.len(), keys.len());
+        }
+    }
+
+    #[test]
+    fn the_bigger_part_keeps_the_slot_when_a_group_splits() {
+        let mut bench = Bench::new();
+        bench.tick = 100;
+        bench.regroup();
+        let shared = bench.listeners[0].slot;
+        assert!(bench.listeners.iter().all(|listener| listener.slot == shared));
+        bench.active.insert(3);
+        bench.regroup();
+        for (n, listener) in bench.listeners.iter().enumerate() {
+            assert_eq!(listener.slot == shared, n != 3, "receiver {n}");
+        }
+        bench.active.remove(3);
+        bench.regroup();
+        assert_eq!(bench.listeners[3].slot, shared, "and takes the smaller one back");
+    }
+}
