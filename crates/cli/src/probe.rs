@@ -101,7 +101,7 @@ async fn speak(socket: &AudioSocket, hertz: f64, until: Instant) {
     let mut frame = vec![0; FORMAT.frame_samples()];
     let mut ticks = tokio::time::interval(Duration::from_millis(20));
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    while Instant::now() < until {
+    while Instant::now() < until && !socket.is_closed() {
         while socket.queued().await < QUEUED_FRAMES * frame.len() {
             tone.fill(&mut frame);
             if socket.speak(&frame).await.is_err() {

@@ -69,7 +69,7 @@ async fn speak(socket: AudioSocket, epoch: Instant, mut speech: SpeechLoop, mut 
     let mut ticks = interval(FRAME);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut frame = vec![0.0_f32; RATE.frame()];
-    loop {
+    while !socket.is_closed() {
         while socket.queued().await < QUEUED_FRAMES * RATE.frame() {
             let speaking = speech.next_frame(&mut frame);
             marker.mark(&mut frame, speaking);
@@ -81,6 +81,7 @@ async fn speak(socket: AudioSocket, epoch: Instant, mut speech: SpeechLoop, mut 
         }
         ticks.tick().await;
     }
+    said
 }
 
 async fn hear_mixed(socket: AudioSocket, epoch: Instant) -> Recording {
