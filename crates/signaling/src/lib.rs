@@ -10,6 +10,7 @@
 
 pub mod call;
 pub mod client;
+pub mod fuzz;
 pub mod http;
 pub mod meeting_link;
 pub mod secret;
