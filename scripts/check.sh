@@ -15,11 +15,14 @@ formatted() {
 }
 
 lints() {
-  cargo clippy --workspace --all-targets --locked -- -D warnings
+  cargo clippy --workspace --all-targets --locked --keep-going -- -D warnings
 }
 
+# The program apart: it has the façade's name, and their pages would overwrite each other.
 docs() {
-  RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --locked
+  export RUSTDOCFLAGS="-D warnings"
+  cargo doc --workspace --exclude antiphon-cli --no-deps --document-private-items --locked --keep-going &&
+    cargo doc -p antiphon-cli --no-deps --document-private-items --locked
 }
 
 house_rules() {
