@@ -180,6 +180,10 @@ impl BotBuilder {
         let path = config.path.clone();
         let listener = WebhookListener::start(config, http.clone()).await?;
         let callback_uri = public_url.unwrap_or_else(|| format!("{scheme}://{}{path}", listener.local_addr()));
+        // Ahead of the first notification; a service whose keys cannot be had now is asked again then.
+        if let Err(error) = listener.keys().warm_up().await {
+            tracing::warn!(%error, "notifications cannot be verified yet");
+        }
         let tenant = token.tenant.clone();
         let tokens = TokenCache::new(http.clone(), token);
         tokens.token().await?;
@@ -259,6 +263,7 @@ impl Bot {
             events: events.clone(),
             commands: inbox,
             media,
+            closing: None,
         };
         let driver = tokio::spawn(driver.run());
         let client = inner.client.clone();

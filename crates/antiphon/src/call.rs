@@ -27,6 +27,8 @@ pub enum MediaStatus {
     Rejected,
     /// The leg has ended.
     Ended(CloseReason),
+    /// The bot's own media failed by a fault of this crate; the call is hung up.
+    Failed,
 }
 
 /// A call as of its last change.
@@ -246,7 +248,7 @@ impl Call {
         self.inner.session.leg_stats()
     }
 
-    /// Hangs up and waits until the call is over: the service's word, or five seconds.
+    /// Hangs up and waits until the call is over: the service's word, or fifteen seconds.
     pub async fn hang_up(&self) -> EndCause {
         let _ = self.inner.commands.send(Command::HangUp).await; // the driver is gone: it is over
         let cause = self.ended().await;
@@ -264,7 +266,7 @@ impl Call {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        // The driver hangs up and ends by itself; a full queue holds a hang-up already.
+        // With the last sender gone the driver hangs up and ends by itself; this only spares it the wait.
         let _ = self.commands.try_send(Command::HangUp);
     }
 }

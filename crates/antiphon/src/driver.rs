@@ -9,11 +9,11 @@ use crate::AudioSocket;
 use antiphon_engine::{ConversationEvent, MediaSession};
 use antiphon_graph::CommsNotification;
 use antiphon_signaling::CallMachine;
-use antiphon_signaling::call::{CallEvent, CallRequest, Output, Reply, RequestId};
+use antiphon_signaling::call::{CallEvent, CallRequest, EndCause, Output, Reply, RequestId};
 use antiphon_signaling::client::{GraphClient, GraphError};
 use antiphon_signaling::webhook::{Delivery, Dispatcher, NotificationReceiver};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::JoinSet;
 
@@ -27,7 +27,10 @@ enum Input {
     Deadline,
 }
 
-/// What the task owns.
+/// How long a hang-up may take before the bot lets go of the call without the service's word.
+const HANG_UP_WITHIN: Duration = Duration::from_secs(15);
+
+/// What the task owns. Dropping it, even by a panic, ends the call's media and wakes whoever waits for it.
 pub(crate) struct Driver {
     pub(crate) machine: CallMachine,
     pub(crate) client: GraphClient,
@@ -38,6 +41,15 @@ pub(crate) struct Driver {
     pub(crate) events: broadcast::Sender<CallEvent>,
     pub(crate) commands: mpsc::Receiver<Command>,
     pub(crate) media: mpsc::UnboundedReceiver<ConversationEvent>,
+    /// Set by the first hang-up: when to stop waiting for the service.
+    pub(crate) closing: Option<tokio::time::Instant>,
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.session.close();
+        self.audio.close();
+    }
 }
 
 impl Driver {
@@ -51,10 +63,13 @@ impl Driver {
                 break;
             }
             let input = self.next(&mut requests, &mut subscription).await;
+            if matches!(input, Input::Deadline) && self.closing.is_some_and(|by| by <= tokio::time::Instant::now()) {
+                tracing::warn!("the service did not confirm the hang-up in time; letting go of the call");
+                self.status.send_modify(|s| s.ended = Some(EndCause::HungUp));
+                break;
+            }
             self.handle(input);
         }
-        self.session.close();
-        self.audio.close();
     }
 
     async fn next(
@@ -62,7 +77,8 @@ impl Driver {
         requests: &mut JoinSet<(RequestId, Reply)>,
         subscription: &mut Option<NotificationReceiver>,
     ) -> Input {
-        let deadline = self.machine.deadline().map(tokio::time::Instant::from_std);
+        let due = self.machine.deadline().map(tokio::time::Instant::from_std);
+        let deadline = due.into_iter().chain(self.closing).min();
         tokio::select! {
             Some(delivery) = notified(subscription) => match delivery {
                 Delivery::Notification { notification, .. } => Input::Notification(*notification),
@@ -70,9 +86,13 @@ impl Driver {
             },
             Some(done) = requests.join_next() => match done {
                 Ok((id, reply)) => Input::Reply(id, reply),
-                Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+                Err(failed) => match failed.try_into_panic() {
+                    Ok(panic) => std::panic::resume_unwind(panic),
+                    Err(_) => Input::Deadline, // cancelled: the runtime is shutting down
+                },
             },
-            Some(command) = self.commands.recv() => Input::Command(command),
+            // No handle is left (a join that was cancelled, say): hang up.
+            command = self.commands.recv(), if self.closing.is_none() => Input::Command(command.unwrap_or(Command::HangUp)),
             Some(event) = self.media.recv() => Input::Media(event),
             () = wait(deadline) => Input::Deadline,
         }
@@ -84,7 +104,10 @@ impl Driver {
             Input::Notification(notification) => self.machine.handle_notification(notification, now),
             Input::NotificationsLost => self.machine.handle_loss(),
             Input::Reply(id, reply) => self.machine.handle_reply(id, reply, now),
-            Input::Command(Command::HangUp) => self.machine.hang_up(),
+            Input::Command(Command::HangUp) => {
+                self.closing.get_or_insert(tokio::time::Instant::now() + HANG_UP_WITHIN);
+                self.machine.hang_up();
+            }
             Input::Command(Command::RefreshRoster) => self.machine.refresh_roster(),
             Input::Media(event) => self.handle_media(event),
             Input::Deadline => self.machine.handle_deadline(now),
@@ -97,6 +120,12 @@ impl Driver {
             ConversationEvent::Disconnected { reason, .. } => {
                 tracing::warn!(reason = reason.as_str(), "the call's media leg ended");
                 MediaStatus::Ended(reason)
+            }
+            ConversationEvent::Failed { report } => {
+                tracing::error!(%report, "the call's media failed; hanging up");
+                self.audio.close();
+                self.handle(Input::Command(Command::HangUp));
+                MediaStatus::Failed
             }
             _ => return,
         };

@@ -84,6 +84,9 @@ struct Inner {
     cache: Mutex<Cache>,
 }
 
+/// Between two fetches while there are no keys at all.
+const WITHOUT_KEYS: Duration = Duration::from_secs(1);
+
 /// Keys and the time they were fetched at.
 pub(super) type Fetched = (Arc<KeySet>, Instant);
 
@@ -96,7 +99,9 @@ struct Cache {
 impl Cache {
     /// Whether to fetch now.
     fn should_fetch(&self, want: Want, config: &KeySourceConfig, now: Instant) -> bool {
-        let lately = self.tried_at.is_some_and(|tried| now < tried + config.refetch_after);
+        // Without any keys every notification is refused: try again soon.
+        let pause = if self.held.is_some() { config.refetch_after } else { config.refetch_after.min(WITHOUT_KEYS) };
+        let lately = self.tried_at.is_some_and(|tried| now < tried + pause);
         if lately {
             return false;
         }
