@@ -86,10 +86,9 @@ def certificate(folder):
 class AnsweringService:
     """One call, one bot."""
 
-    def __init__(self, folder, mix_hertz, lane_hertz, webhook_ca=None):
-        self.folder = folder
+    def __init__(self, identity, mix_hertz, lane_hertz):
+        self.ca_file, self.chain_file, self.key_file = identity
         self.mix_hertz, self.lane_hertz = mix_hertz, lane_hertz
-        self.webhook_ca = webhook_ca
         self.tenant = str(uuid.uuid4())
         self.call_id = str(uuid.uuid4())
         self.key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -103,9 +102,8 @@ class AnsweringService:
         self.replies = []
 
     async def start(self):
-        self.ca_file, chain, key = certificate(self.folder)
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        context.load_cert_chain(chain, key)
+        context.load_cert_chain(self.chain_file, self.key_file)
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", self.serve)
         self.runner = web.AppRunner(app)
@@ -122,7 +120,7 @@ class AnsweringService:
     async def serve(self, request):
         path = "/" + request.match_info["path"]
         lower = path.lower()
-        if lower.endswith("openid-configuration"):
+        if lower.endswith(("openid-configuration", "openidconfiguration")):
             return web.json_response(
                 {
                     "issuer": "https://api.botframework.com" if "/v2.0/" not in lower else f"{self.url}/{self.tenant}/v2.0",
@@ -212,7 +210,7 @@ class AnsweringService:
         notification = {"@odata.type": "#microsoft.graph.commsNotification", "changeType": change,
                         "resourceUrl": f"/communications/calls/{self.call_id}{suffix}", "resourceData": data}
         body = {"@odata.type": "#microsoft.graph.commsNotifications", "value": [notification]}
-        trust = ssl.create_default_context(cafile=self.webhook_ca) if self.webhook_ca else False
+        trust = ssl.create_default_context(cafile=self.ca_file)
         headers = {"Authorization": f"Bearer {self.token()}"}
         async with aiohttp.ClientSession() as session:
             async with session.post(self.callback, json=body, headers=headers, ssl=trust) as reply:

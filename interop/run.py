@@ -13,7 +13,7 @@ import sys
 import tempfile
 import traceback
 
-from answering_service import LANE_SOURCE, AnsweringService
+from answering_service import LANE_SOURCE, AnsweringService, certificate
 from browser import Browser
 from service import Emulator
 from sound import near
@@ -49,8 +49,10 @@ def check_that(case, holds, detail):
 class Probe:
     """`antiphon probe`: our bot, its own process."""
 
-    def __init__(self, antiphon, *options):
-        self.command = [antiphon, "probe", "--tone", str(BOT_HZ), "--seconds", str(SECONDS + 3), *options]
+    def __init__(self, antiphon, identity, *options):
+        _, chain, key = identity
+        self.command = [antiphon, "probe", "--tone", str(BOT_HZ), "--seconds", str(SECONDS + 3)]
+        self.command += ["--webhook-tls", f"{chain},{key}", *options]
 
     async def start(self):
         self.process = await asyncio.create_subprocess_exec(
@@ -80,20 +82,20 @@ def lane_of(result, source):
     return []
 
 
-def probe_in(antiphon, emulator, meeting):
+def probe_in(antiphon, identity, emulator, meeting):
     options = ["--graph-url", emulator.url, "--ca-file", emulator.ca_file, "--tenant", emulator.tenant]
     options += ["--app", Emulator.APP, "--secret", Emulator.SECRET, "--meeting", meeting["joinMeetingId"]]
     if meeting.get("passcode"):
         options += ["--passcode", meeting["passcode"]]
-    return Probe(antiphon, *options)
+    return Probe(antiphon, identity, *options)
 
 
-async def aiortc_offers(antiphon, emulator):
+async def aiortc_offers(antiphon, identity, emulator):
     """aiortc joins an emulator meeting by offer; our bot is in it."""
     meeting = await asyncio.to_thread(emulator.meeting, "aiortc offers")
     stranger = Stranger(emulator, meeting, "aiortc", AIORTC_HZ)
     await stranger.join()
-    bot = probe_in(antiphon, emulator, meeting)
+    bot = probe_in(antiphon, identity, emulator, meeting)
     await bot.start()
     await asyncio.sleep(1.5)
     stranger.ear.forget()
@@ -104,7 +106,7 @@ async def aiortc_offers(antiphon, emulator):
     await stranger.leave()
 
 
-async def chromium_joins(antiphon, emulator, chromium, folder):
+async def chromium_joins(antiphon, identity, emulator, chromium, folder):
     """Chromium, aiortc and our bot in one meeting; each must hear the two others and not itself."""
     meeting = await asyncio.to_thread(emulator.meeting, "browser")
     browser = Browser(chromium, folder, emulator.url)
@@ -114,7 +116,7 @@ async def chromium_joins(antiphon, emulator, chromium, folder):
         await browser.connected()
         stranger = Stranger(emulator, meeting, "aiortc", AIORTC_HZ)
         await stranger.join()
-        bot = probe_in(antiphon, emulator, meeting)
+        bot = probe_in(antiphon, identity, emulator, meeting)
         await bot.start()
         await asyncio.sleep(1.5)
         stranger.ear.forget()
@@ -128,24 +130,28 @@ async def chromium_joins(antiphon, emulator, chromium, folder):
         check_that(
             "the bot hears each of them unmixed",
             both == [(440,), (660,)] and all(len(lane["peaks"]) == 1 for lane in result["lanes"]),
-            f"lanes {[(lane['sourceId'], tones(lane['peaks'])) for lane in result['lanes']]}",
+            "; ".join(
+                f"source {lane['sourceId']}: " + ", ".join(f"{hz:.0f} Hz {level:.1f} dB" for hz, level in tones(lane["peaks"]))
+                for lane in result["lanes"]
+            ),
         )
         received = sum(stream["packets"] for stream in inbound)
-        check_that("chromium received without loss", received > 100 and all(s["lost"] == 0 for s in inbound), str(inbound))
+        detail = "; ".join(f"{s['packets']} packets, {s['lost']} lost, {s['concealed']} samples concealed" for s in inbound)
+        check_that("chromium received without loss", received > 100 and all(s["lost"] == 0 for s in inbound), detail)
     finally:
         if stranger:
             await stranger.leave()
         await browser.close()
 
 
-async def aiortc_answers(antiphon, folder):
+async def aiortc_answers(antiphon, identity):
     """aiortc answers the offer in our bot's blob, behind a calling service that is not ours."""
-    service = AnsweringService(folder, AIORTC_HZ, LANE_HZ)
+    service = AnsweringService(identity, AIORTC_HZ, LANE_HZ)
     await service.start()
     try:
         options = ["--graph-url", service.url, "--ca-file", service.ca_file, "--tenant", service.tenant]
         options += ["--app", Emulator.APP, "--secret", "any", "--meeting", "123456789"]
-        bot = Probe(antiphon, *options)
+        bot = Probe(antiphon, identity, *options)
         await bot.start()
         await asyncio.wait_for(service.connected.wait(), 15)
         await asyncio.sleep(1.5)
@@ -176,14 +182,15 @@ async def main():
     antiphon = sys.argv[1]
     chromium = sys.argv[2] if len(sys.argv) > 2 else None
     with tempfile.TemporaryDirectory(prefix="antiphon-interop-", ignore_cleanup_errors=True) as folder:
-        emulator = Emulator(antiphon, folder)
+        identity = certificate(folder)
+        emulator = Emulator(antiphon, folder, identity[0])
         try:
-            await guarded("aiortc offers", aiortc_offers(antiphon, emulator))
+            await guarded("aiortc offers", aiortc_offers(antiphon, identity, emulator))
             if chromium:
-                await guarded("chromium joins", chromium_joins(antiphon, emulator, chromium, folder))
+                await guarded("chromium joins", chromium_joins(antiphon, identity, emulator, chromium, folder))
             else:
                 say("not run", "chromium joins", "no chromium found and it could not be installed")
-            await guarded("aiortc answers", aiortc_answers(antiphon, folder))
+            await guarded("aiortc answers", aiortc_answers(antiphon, identity))
         finally:
             emulator.stop()
     return 1 if "FAIL" in results else 0

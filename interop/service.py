@@ -12,13 +12,13 @@ class Emulator:
     APP = "6f0d3c1e-52b1-4a4b-8f7e-1d2b3c4d5e6f"
     SECRET = "interop-secret"
 
-    def __init__(self, antiphon, folder):
+    def __init__(self, antiphon, folder, webhook_ca):
         self.antiphon = antiphon
         self.ca_file = f"{folder}/ca.pem"
         seed = f"{self.APP}:{self.SECRET}:Calls.JoinGroupCall.All,Calls.AccessMedia.All"
         self.process = subprocess.Popen(
             [antiphon, "emulator", "--listen", "127.0.0.1:0", "--ca-file", self.ca_file, "--seed-app", seed, "--json"]
-            + ["--trust", f"{folder}/webhook.pem"],
+            + ["--trust", webhook_ca],
             stdout=subprocess.PIPE,
             text=True,
         )

@@ -5,9 +5,9 @@
 
 use std::path::{Path, absolute};
 
-use anyhow::Context as _;
 use antiphon_emulator::{App, Consent, Emulator, EmulatorConfig, MeetingView, NewApp, NewMeeting, TrustAnchors};
 use antiphon_graph::permission::Permission;
+use anyhow::Context as _;
 use serde_json::json;
 
 use crate::args::EmulatorOptions;
@@ -23,9 +23,11 @@ pub(crate) struct SeedApp {
 impl SeedApp {
     /// Reads the text form. The secret may hold colons; id and permissions cannot.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        let usage = || "write ID:SECRET:PERMISSION,PERMISSION with a GUID as ID, for example \
+        let usage = || {
+            "write ID:SECRET:PERMISSION,PERMISSION with a GUID as ID, for example \
                         2d2f1a4e-0000-4000-8000-000000000001:secret:Calls.JoinGroupCall.All,Calls.AccessMedia.All"
-            .to_owned();
+                .to_owned()
+        };
         let (id, rest) = text.split_once(':').ok_or_else(usage)?;
         let (secret, permissions) = rest.rsplit_once(':').ok_or_else(usage)?;
         if id.is_empty() || secret.is_empty() {
@@ -35,9 +37,9 @@ impl SeedApp {
             .split(',')
             .filter(|name| !name.is_empty())
             .map(|name| {
-                Permission::parse(name).map(|known| known.name().to_owned()).ok_or_else(|| {
-                    format!("{name:?} is no calling permission; `antiphon permissions` lists them")
-                })
+                Permission::parse(name)
+                    .map(|known| known.name().to_owned())
+                    .ok_or_else(|| format!("{name:?} is no calling permission; `antiphon permissions` lists them"))
             })
             .collect::<Result<_, _>>()?;
         Ok(Self { id: id.to_owned(), secret: secret.to_owned(), permissions })
@@ -192,10 +194,9 @@ mod tests {
     async fn start_text_names_every_address_and_the_seeded_things() {
         let folder = tempfile::tempdir().expect("folder");
         let ca_file = folder.path().join("ca.pem");
-        let emulator =
-            Emulator::start(EmulatorConfig { ca_file: Some(ca_file.clone()), ..EmulatorConfig::default() })
-                .await
-                .expect("emulator");
+        let emulator = Emulator::start(EmulatorConfig { ca_file: Some(ca_file.clone()), ..EmulatorConfig::default() })
+            .await
+            .expect("emulator");
         let seed = SeedApp::parse("2d2f1a4e-0000-4000-8000-000000000001:s:Calls.AccessMedia.All").expect("seed");
         let apps = [register(&emulator, &seed).expect("registered")];
         let meetings = [emulator.create_meeting(NewMeeting::default()).expect("meeting")];

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
 use antiphon::{AudioFormat, AudioSocket, Bot, JoinOptions, Meeting, WebhookConfig, WebhookTls};
+use anyhow::Context as _;
 use serde::Serialize;
 use serde_json::json;
 
@@ -47,11 +47,15 @@ pub(crate) async fn run(options: &ProbeOptions) -> anyhow::Result<u8> {
     tokio::time::timeout(ESTABLISH, call.established())
         .await
         .with_context(|| format!("the call has no audio after {} s", ESTABLISH.as_secs()))??;
-    println!("{}", json!({ "callId": call.id().as_str(), "participantId": call.my_participant_id().map(|id| id.to_string()) }));
+    println!(
+        "{}",
+        json!({ "callId": call.id().as_str(), "participantId": call.my_participant_id().map(|id| id.to_string()) })
+    );
     let socket = call.audio();
     let until = Instant::now() + Duration::from_secs_f64(options.seconds);
     let from = Instant::now() + SETTLE;
-    let (_, mixed, lanes) = tokio::join!(speak(socket, options.tone, until), mixed(socket, from, until), lanes(socket, from, until));
+    let (_, mixed, lanes) =
+        tokio::join!(speak(socket, options.tone, until), mixed(socket, from, until), lanes(socket, from, until));
     let cause = call.hang_up().await;
     tracing::info!(?cause, "hung up");
     let rate = FORMAT.sample_rate();

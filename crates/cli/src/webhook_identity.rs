@@ -2,8 +2,8 @@
 //!
 //! Owns one self-signed certificate for loopback, made at start. The emulator is told to trust exactly it.
 
-use anyhow::Context as _;
 use antiphon::WebhookTls;
+use anyhow::Context as _;
 
 /// A certificate with its key, both PEM.
 #[derive(Clone)]

@@ -68,9 +68,8 @@ impl Admin {
     /// # Errors
     /// If the emulator refuses.
     pub(crate) async fn register(&self, name: &str, permissions: &[&str]) -> anyhow::Result<App> {
-        let app: App = self
-            .send(Method::POST, "/apps", Some(json!({ "displayName": name, "permissions": permissions })))
-            .await?;
+        let app: App =
+            self.send(Method::POST, "/apps", Some(json!({ "displayName": name, "permissions": permissions }))).await?;
         let consent = json!({ "permissions": permissions });
         self.send::<Value>(Method::POST, &format!("/apps/{}/consent", app.app_id), Some(consent)).await?;
         Ok(app)

@@ -7,11 +7,11 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
 use antiphon_load::mouth::MouthConfig;
 use antiphon_load::signature::Signature;
 use antiphon_load::speech::{SpeechRate, Voice};
 use antiphon_load::talker::{Talker, TalkerConfig};
+use anyhow::Context as _;
 
 use super::admin::{Admin, Joined, Meeting};
 use super::model::Person;

@@ -6,10 +6,10 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
 use antiphon::graph::{AudioRoutingGroup, ParticipantId};
 use antiphon::{Bot, Call, JoinOptions, Meeting};
 use antiphon_engine::ConversationStats;
+use anyhow::Context as _;
 use tokio::task::JoinHandle;
 
 use super::bot_side::{BotRecordings, BotSide, FORMAT};
@@ -221,9 +221,7 @@ impl<'a> Conductor<'a> {
         let source = self.participant(source)?;
         let mut ids = receivers.iter().map(|person| self.participant(*person)).collect::<Result<Vec<_>, _>>()?;
         let group = match (mode, ids.pop()) {
-            (Mode::OneToOne, Some(receiver)) if ids.is_empty() => {
-                AudioRoutingGroup::one_to_one(name, source, receiver)
-            }
+            (Mode::OneToOne, Some(receiver)) if ids.is_empty() => AudioRoutingGroup::one_to_one(name, source, receiver),
             (Mode::Multicast, Some(last)) => {
                 ids.push(last);
                 AudioRoutingGroup::multicast(name, source, ids)

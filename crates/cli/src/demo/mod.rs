@@ -4,26 +4,26 @@
 //! then measures, writes and prints. In the flow: script (what to do) → conductor (does it) → evaluation (what
 //! happened) → report. Exit codes: 0 as planned, 1 not, 130 stopped by Ctrl-C with what was recorded kept.
 
-pub(crate) mod model;
-pub(crate) mod script;
 pub(crate) mod matrix;
+pub(crate) mod model;
 pub(crate) mod notices;
+pub(crate) mod script;
 
 mod admin;
-mod stage;
-mod cast;
 mod bot_side;
-mod tap;
+mod cast;
 mod conductor;
 mod evaluation;
 mod progress;
+mod stage;
+mod tap;
 
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use antiphon_load::recording::Recording as Sound;
 use antiphon_load::wav;
+use anyhow::Context as _;
 
 use crate::args::DemoOptions;
 use crate::report::{Report, Run, Verdict, html, text};
@@ -43,7 +43,7 @@ pub(crate) async fn run(options: &DemoOptions) -> anyhow::Result<u8> {
     let out = options.out.as_path();
     std::fs::create_dir_all(out)
         .with_context(|| format!("cannot make the directory {}; choose another --out", out.display()))?;
-    let started = jiff::Timestamp::now().to_string();
+    let started = jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M UTC").to_string();
     let progress = Progress::new();
     progress.say("starting: emulator, webhook, meeting");
     let script = Script::new(options.talkers, options.seconds);
@@ -113,7 +113,8 @@ fn write(out: &Path, evidence: &Evidence, report: &Report) -> anyhow::Result<()>
     let page = out.join("report.html");
     std::fs::write(&page, html::render(report)).with_context(|| format!("cannot write {}", page.display()))?;
     let data = out.join("report.json");
-    std::fs::write(&data, serde_json::to_vec_pretty(report)?).with_context(|| format!("cannot write {}", data.display()))
+    std::fs::write(&data, serde_json::to_vec_pretty(report)?)
+        .with_context(|| format!("cannot write {}", data.display()))
 }
 
 fn write_sound(path: &Path, sound: &Sound) -> anyhow::Result<()> {

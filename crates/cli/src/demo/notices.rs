@@ -84,9 +84,7 @@ impl Notices {
         let unpaid = self.debts.iter().filter(|debt| debt.paid.is_none());
         let short = self.tallies.iter().filter(|tally| tally.came < tally.due);
         unpaid
-            .map(|debt| {
-                format!("phase ({}): the notification \"{}\" did not come", debt.phase, debt.notice.describe())
-            })
+            .map(|debt| format!("phase ({}): the notification \"{}\" did not come", debt.phase, debt.notice.describe()))
             .chain(short.map(|Tally { phase, due, came }| {
                 format!("phase ({phase}): only {came} of at least {due} notifications reached the webhook")
             }))

@@ -6,10 +6,10 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
 use antiphon::{Bot, WebhookConfig};
 use antiphon_emulator::{Emulator, EmulatorConfig, MeetingId, TrustAnchors};
 use antiphon_load::relay::{Relay, RelayConfig};
+use anyhow::Context as _;
 
 use super::admin::{Admin, App, Meeting};
 use crate::args::DemoOptions;

@@ -134,15 +134,22 @@ pub(crate) fn histogram(id: &str, title: &str, d: &Distribution) -> String {
             4 => "end",
             _ => "middle",
         };
-        text(&mut svg, "tickmark", x(value), HIST_BOTTOM + 18.0, anchor, &number(value));
+        text(&mut svg, "tickmark", x(value), HIST_BOTTOM + 18.0, anchor, &number(value, span));
     }
     text(&mut svg, "tickmark", HIST_WIDTH / 2.0, HIST_BOTTOM + 34.0, "middle", d.unit);
     svg.push_str("</svg>");
     svg
 }
 
-fn number(value: f64) -> String {
-    if value.abs() >= 100.0 { format!("{value:.0}") } else { format!("{value:.1}") }
+/// With as many digits as tell neighbouring marks apart.
+fn number(value: f64, span: f64) -> String {
+    if span >= 100.0 {
+        format!("{value:.0}")
+    } else if span >= 4.0 {
+        format!("{value:.1}")
+    } else {
+        format!("{value:.2}")
+    }
 }
 
 fn open(id: &str, title: &str, description: &str, width: f64, height: f64) -> String {

@@ -188,7 +188,7 @@ fn sound(out: &mut String, report: &Report) {
 
 fn histograms(out: &mut String, report: &Report) {
     let f = &report.figures;
-    out.push_str("<section><h2>Time</h2><p>Bar heights are square roots of counts, so that rare values show.</p><div class=\"grids\">");
+    out.push_str("<section><h2>Time</h2><p>Bar heights are square roots of counts, so that rare values show.</p><div class=\"grids large\">");
     for (id, title, d) in [
         ("tick", "Duration of a tick", &f.tick),
         ("over", "Tick ÷ the codec calls in it", &f.tick_over_codec),
@@ -224,14 +224,8 @@ fn numbers(out: &mut String, report: &Report) {
     out.push_str("<section><h2>Counts</h2><div class=\"wide\"><table><tbody>");
     let mut rows = vec![
         ("ticks".to_owned(), format!("{} run, {} skipped", f.ticks, f.skipped_ticks)),
-        (
-            "encodes at libopus".to_owned(),
-            format!("{} ({:.2} per tick)", f.encodes, f.encodes_per_tick()),
-        ),
-        (
-            "decodes at libopus".to_owned(),
-            format!("{} ({:.2} per tick)", f.decodes, f.decodes_per_tick()),
-        ),
+        ("encodes at libopus".to_owned(), format!("{} ({:.2} per tick)", f.encodes, f.encodes_per_tick())),
+        ("decodes at libopus".to_owned(), format!("{} ({:.2} per tick)", f.decodes, f.decodes_per_tick())),
         ("packets".to_owned(), format!("{} in, {} out", f.packets_in, f.packets_out)),
         ("datagrams on the way".to_owned(), format!("{} seen, {} lost", f.link_seen, f.link_dropped)),
         ("real-time priority".to_owned(), if f.real_time { "granted" } else { "refused" }.to_owned()),

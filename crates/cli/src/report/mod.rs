@@ -49,7 +49,7 @@ pub(crate) struct Run {
     pub(crate) jitter_ms: f64,
     /// Seed of loss and jitter.
     pub(crate) seed: u64,
-    /// Start in UTC, RFC 3339.
+    /// Start, to the minute, UTC.
     pub(crate) started: String,
 }
 
