@@ -74,7 +74,10 @@ impl AudioSocket {
     pub(crate) fn open(format: AudioFormat, port: AudioPort) -> std::io::Result<Self> {
         let AudioPort { mixed, unmixed, mouth, wakeable } = port;
         let ticked = Arc::new(Notify::new());
-        #[expect(deprecated, reason = "its replacement is unsafe to call; WakeFd owns one descriptor for life, as asked")]
+        #[expect(
+            deprecated,
+            reason = "its replacement is unsafe to call; WakeFd owns one descriptor for life, as asked"
+        )]
         let wakes = AsyncFd::with_interest(WakeFd(wakeable), Interest::READABLE)?;
         let pump = tokio::spawn(pump(wakes, Arc::clone(&ticked))).abort_handle();
         let (mixed, unmixed, mouth) = (Mutex::new(mixed), Mutex::new(unmixed), Mutex::new(mouth));

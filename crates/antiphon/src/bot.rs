@@ -3,11 +3,11 @@
 //! Threads: async methods, any tokio runtime. Everything is configuration: the same bot runs against Graph and
 //! against the emulator. Dropping the last clone ends its calls' media and closes the webhook.
 
+use crate::AudioFormat;
 use crate::audio::AudioSocket;
 use crate::call::{Call, CallEnded, CallStatus, Parts};
 use crate::driver::Driver;
 use crate::join::{JoinError, JoinOptions, Meeting, create_body};
-use crate::AudioFormat;
 use antiphon_engine::{BusRate, Engine, EngineConfig, SessionOptions};
 use antiphon_signaling::call::CallConfig;
 use antiphon_signaling::client::{GraphClient, GraphConfig};
@@ -214,7 +214,11 @@ struct Inner {
 impl Bot {
     /// A bot for an app registration: its id and secret, and the tenant whose calls it takes part in.
     #[must_use]
-    pub fn builder(app_id: impl Into<String>, client_secret: impl Into<String>, tenant: impl Into<String>) -> BotBuilder {
+    pub fn builder(
+        app_id: impl Into<String>,
+        client_secret: impl Into<String>,
+        tenant: impl Into<String>,
+    ) -> BotBuilder {
         BotBuilder {
             token: TokenConfig::new(tenant, app_id, client_secret.into()),
             graph: GraphConfig::default(),
@@ -267,9 +271,11 @@ impl Bot {
         };
         let driver = tokio::spawn(driver.run());
         let client = inner.client.clone();
-        Call::created(Parts { client, session, audio, status, events, commands, driver }).await.map_err(|ended| match ended {
-            CallEnded::NotCreated(error) => JoinError::Refused(error),
-            other => JoinError::Ended(other),
+        Call::created(Parts { client, session, audio, status, events, commands, driver }).await.map_err(|ended| {
+            match ended {
+                CallEnded::NotCreated(error) => JoinError::Refused(error),
+                other => JoinError::Ended(other),
+            }
         })
     }
 

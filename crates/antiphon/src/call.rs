@@ -123,7 +123,8 @@ impl Call {
     /// Waits until the service has created the call, then gives the handle.
     pub(crate) async fn created(parts: Parts) -> Result<Self, CallEnded> {
         let Parts { client, session, audio, mut status, events, commands, driver } = parts;
-        let created = status.wait_for(|s| s.id.is_some() || s.ended.is_some()).await.map(|s| (s.id.clone(), s.ended.clone()));
+        let created =
+            status.wait_for(|s| s.id.is_some() || s.ended.is_some()).await.map(|s| (s.id.clone(), s.ended.clone()));
         let id = match created {
             Ok((_, Some(cause))) => return Err(CallEnded::from_cause(&cause)),
             Ok((Some(id), None)) => id,

@@ -4,8 +4,8 @@
 //! events to the handles, the answer to the media session out. Cancel-safe by construction: every branch of the
 //! select takes one whole input. Ends when the machine says so. Not here: what any of it means (`CallMachine`).
 
-use crate::call::{CallStatus, Command, MediaStatus};
 use crate::AudioSocket;
+use crate::call::{CallStatus, Command, MediaStatus};
 use antiphon_engine::{ConversationEvent, MediaSession};
 use antiphon_graph::CommsNotification;
 use antiphon_signaling::CallMachine;

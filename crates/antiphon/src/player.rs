@@ -88,7 +88,8 @@ fn resample(samples: &[i16], from: u32, to: u32) -> Result<Vec<i16>, PlayerError
     }
     let refused = |e: &dyn std::fmt::Display| PlayerError::Resample(e.to_string());
     let input: Vec<f32> = samples.iter().map(|&s| f32::from(s) / 32_768.0).collect();
-    let mut resampler = Fft::<f32>::new(from as usize, to as usize, CHUNK, 1, FixedSync::Both).map_err(|e| refused(&e))?;
+    let mut resampler =
+        Fft::<f32>::new(from as usize, to as usize, CHUNK, 1, FixedSync::Both).map_err(|e| refused(&e))?;
     let capacity = resampler.process_all_needed_output_len(input.len());
     let mut output = vec![0.0; capacity];
     let source = InterleavedSlice::new(&input, 1, input.len()).map_err(|e| refused(&e))?;

@@ -160,7 +160,6 @@ async fn two_bots_join_hear_each_other_and_route_privately() {
     assert!(matches!(ended, EndCause::Notified(_)), "a stopping service says goodbye: {ended:?}");
 }
 
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refused_join_names_the_missing_permission() {
     let world = World::new().await;

@@ -36,6 +36,12 @@ pub(crate) fn run(shared: &Weak<Shared>, messages: &Receiver<Message>) {
     let mut events = Vec::new();
     let mut next = Instant::now() + SERVICE_PERIOD;
     loop {
+        // Also when messages never cease: rings must be drained in time.
+        if Instant::now() >= next {
+            let Some(shared) = shared.upgrade() else { return };
+            service(&shared, &mut events);
+            next = Instant::now() + SERVICE_PERIOD;
+        }
         match messages.recv_deadline(next) {
             Ok(Message::Leg(side, leg, event)) => {
                 let Some(shared) = shared.upgrade() else { return };
@@ -44,17 +50,16 @@ pub(crate) fn run(shared: &Weak<Shared>, messages: &Receiver<Message>) {
                 }
             }
             Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => return,
-            Err(RecvTimeoutError::Timeout) => {
-                let Some(shared) = shared.upgrade() else { return };
-                service(&shared, &mut events);
-                next = Instant::now() + SERVICE_PERIOD;
-            }
+            Err(RecvTimeoutError::Timeout) => {}
         }
     }
 }
 
 fn service(shared: &Shared, events: &mut Vec<ConversationEvent>) {
     for conversation in shared.conversations() {
+        if conversation.release_due() {
+            conversation.ask_back();
+        }
         conversation.room().service(events);
         deliver(&conversation, events);
     }

@@ -20,10 +20,13 @@ use antiphon_rtp::{RtpTimestamp, SeqNo, SourceId};
 use antiphon_transport::{CloseReason, EgressId, LaneParams, Leg, LegEvent, LegStats, Negotiated};
 use std::fmt;
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 /// Bytes of egress ring per participant: a tick's packets of one receiver, with room for a late network thread.
 const EGRESS_BYTES_PER_PARTICIPANT: usize = 4 * 1024;
+/// Slots beyond the participants allowed, for those who have just left.
+pub(crate) const SLACK: usize = 16;
 /// Least and most bytes of an egress ring.
 const EGRESS_BYTES: std::ops::RangeInclusive<usize> = 64 * 1024..=8 * 1024 * 1024;
 
@@ -44,7 +47,7 @@ pub enum ConversationEvent {
     Talking {
         /// Who.
         participant: ParticipantId,
-        /// `true` at the onset, `false` half a second after the last sound.
+        /// `true` at the onset, `false` half a second after the last sound or as it leaves.
         talking: bool,
     },
     /// Who carries the conversation now; `None` when all are silent.
@@ -131,6 +134,7 @@ pub(crate) struct Inner {
     media: Arc<MediaThread>,
     egress: EgressId,
     on_event: EventCallback,
+    release_due: AtomicBool,
     shared: Arc<Shared>,
 }
 
@@ -142,7 +146,9 @@ impl Conversation {
         app: Option<Waker>,
     ) -> Result<Self, CreateError> {
         let ConversationOptions { rate, max_participants, encode, on_event } = options;
-        let limits = Limits { sources: max_participants, ..Limits::for_participants(max_participants) };
+        // A slot is free again only some milliseconds after a leave: a few more than there may be participants.
+        let slots = max_participants + SLACK;
+        let limits = Limits { sources: slots, ..Limits::for_participants(slots) };
         let config = ConversationConfig { rate, limits, classes: vec![encode], ..ConversationConfig::default() };
         Self::with_config(shared, side, config, max_participants, on_event, app)
     }
@@ -166,7 +172,16 @@ impl Conversation {
         media.adopt(hosted).map_err(|_| CreateError::ThreadsFull { limit: CONVERSATIONS_PER_THREAD })?;
         let room = Mutex::new(Room::new(control, config, times, max_participants));
         let egress = net.register_egress(egress_rx);
-        let inner = Arc::new(Inner { key, side, room, media, egress, on_event, shared: Arc::clone(shared) });
+        let inner = Arc::new(Inner {
+            key,
+            side,
+            room,
+            media,
+            egress,
+            on_event,
+            release_due: AtomicBool::new(false),
+            shared: Arc::clone(shared),
+        });
         shared.register(key, Arc::clone(&inner));
         Ok(Self { handle: Arc::new(Handle(inner)) })
     }
@@ -181,9 +196,9 @@ impl Conversation {
         let endpoint = inner.shared.endpoint().ok_or(JoinError::Closed)?;
         let mut room = inner.room();
         let reserved = room.reserve(id, true)?;
-        let answered = inner.shared.with_leg(inner.side, inner, id, || {
-            endpoint.answer(offer).map(|answered| (answered.leg.id(), answered))
-        });
+        let answered = inner
+            .shared
+            .with_leg(inner.side, inner, id, || endpoint.answer(offer).map(|answered| (answered.leg.id(), answered)));
         let answered = match answered {
             Ok(answered) => answered,
             Err(error) => {
@@ -194,8 +209,10 @@ impl Conversation {
         let negotiated = answered.leg.negotiated().cloned().expect("invariant: an answered leg is negotiated");
         let parts = match leg_parts(room.config(), reserved, answered.leg, &negotiated) {
             Ok(parts) => parts,
-            Err(error) => {
+            Err((leg, error)) => {
                 room.release(reserved);
+                drop(room);
+                inner.drop_leg(Some(leg));
                 return Err(error);
             }
         };
@@ -353,12 +370,20 @@ impl Inner {
         for leg in legs {
             self.drop_leg(leg);
         }
-        if !self.media.release(self.key) {
-            tracing::warn!("a media thread has too many conversations to let go of; one stays until the engine ends");
-        }
+        self.ask_back();
         if let Some(net) = self.shared.net(self.side) {
             net.unregister_egress(self.egress);
         }
+    }
+
+    /// Asks the media thread for the conversation; if its ring is full now, the control thread asks again.
+    pub(crate) fn ask_back(&self) {
+        self.release_due.store(!self.media.release(self.key), Ordering::Relaxed); // read by the control thread only
+    }
+
+    /// Whether [`Self::ask_back`] must be called again.
+    pub(crate) fn release_due(&self) -> bool {
+        self.release_due.load(Ordering::Relaxed)
     }
 
     /// The media thread has given the conversation up.
@@ -381,13 +406,28 @@ impl Inner {
     }
 }
 
-/// The media-thread parts for a participant behind `leg`.
+/// The media-thread parts for a participant behind `leg`: a source if it may send, a receiver if we may.
+/// On failure the leg comes back, to be forgotten and closed.
 pub(crate) fn leg_parts(
     config: &ConversationConfig,
     reserved: Reserved,
     mut leg: Leg,
     negotiated: &Negotiated,
-) -> Result<Parts, JoinError> {
+) -> Result<Parts, (Leg, JoinError)> {
+    match media_parts(config, reserved, &mut leg, negotiated) {
+        Ok((inlet, source, receiver)) => Ok(Parts { leg: Some(leg), inlet: Some(inlet), source, receiver }),
+        Err(error) => Err((leg, error)),
+    }
+}
+
+type MediaParts = (Box<Inlet>, Option<Box<Source>>, Option<Box<Receiver>>);
+
+fn media_parts(
+    config: &ConversationConfig,
+    reserved: Reserved,
+    leg: &mut Leg,
+    negotiated: &Negotiated,
+) -> Result<MediaParts, JoinError> {
     let Negotiated { mix, lanes } = negotiated;
     let ring = leg.take_ingress().expect("invariant: nobody took the ring of a new leg");
     let inlet = InletConfig {
@@ -395,10 +435,13 @@ pub(crate) fn leg_parts(
         level_extension: mix.level_ext,
         mid_extension: mix.mid_ext,
         lanes_mid: lanes.as_ref().filter(|lanes| lanes.direction.receives()).and_then(|lanes| Mid::new(&lanes.mid)),
-        main: Some(reserved.source),
+        main: mix.direction.receives().then_some(reserved.source),
     };
-    let inlet = Some(Inlet::new(ring, &inlet, config.limits.sources));
-    let source = Source::rtp(reserved.source_id, config)?;
+    let inlet = Inlet::new(ring, &inlet, config.limits.sources);
+    let source = if mix.direction.receives() { Some(Source::rtp(reserved.source_id, config)?) } else { None };
+    if !mix.direction.sends() {
+        return Ok((inlet, source, None));
+    }
     let receiver = RtpReceiverConfig {
         leg: leg.id().as_u32(),
         ssrc: mix.ssrc,
@@ -411,8 +454,7 @@ pub(crate) fn leg_parts(
         mid: mix.mid_ext.zip(Mid::new(&mix.mid)),
         lanes: lanes.as_ref().filter(|lanes| lanes.direction.sends()).and_then(lane_config),
     };
-    let receiver = Receiver::rtp(receiver, config)?;
-    Ok(Parts { leg: Some(leg), inlet, source, receiver })
+    Ok((inlet, source, Some(Receiver::rtp(receiver, config)?)))
 }
 
 /// `None` when the peer did not agree to the mid extension, without which lanes cannot be told apart.

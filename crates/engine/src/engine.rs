@@ -2,14 +2,14 @@
 //!
 //! Threads: everything here is called by control threads. `Engine::start` answers offers on one UDP port (a
 //! service); `Engine::client` only makes offers (a bot) and binds nothing until it does. Dropping the engine
-//! closes every conversation, then stops the threads.
+//! closes every conversation; its media and network threads end with the last handle on one of them.
 
+use crate::ParticipantId;
 use crate::control::{self, Message, Side};
 use crate::conversation::{Conversation, ConversationOptions, Inner};
 use crate::error::{CreateError, StartError};
 use crate::media_thread::MediaThread;
 use crate::session::{MediaSession, SessionOptions};
-use crate::ParticipantId;
 use antiphon_rt::runner::PriorityOutcome;
 use antiphon_transport::{Connector, ConnectorConfig, DropCounts, Endpoint, EndpointConfig, LegId, NetThread};
 use crossbeam_channel::Sender;
@@ -86,12 +86,16 @@ impl Engine {
             move |leg, event| drop(messages.send(Message::Leg(side, leg, event))) // the engine is ending: nobody to tell
         };
         let endpoint = serves
-            .then(|| Endpoint::bind(EndpointConfig { advertise, ..EndpointConfig::new(bind, to_control(Side::Service)) }))
+            .then(|| {
+                Endpoint::bind(EndpointConfig { advertise, ..EndpointConfig::new(bind, to_control(Side::Service)) })
+            })
             .transpose()?;
         let connector = Connector::new(ConnectorConfig::new(to_control(Side::Bot)))?;
         let networks = || endpoint.iter().map(|e| e.net().waker()).chain([connector.net().waker()]).collect();
         let media = (0..media_threads.max(1))
-            .map(|i| MediaThread::start(format!("antiphon-media{i}"), priority, pin.then_some(i), networks()).map(Arc::new))
+            .map(|i| {
+                MediaThread::start(format!("antiphon-media{i}"), priority, pin.then_some(i), networks()).map(Arc::new)
+            })
             .collect::<Result<Vec<_>, _>>()
             .map_err(|source| StartError::Thread { thread: "media", source })?;
         let shared = Arc::new(Shared {

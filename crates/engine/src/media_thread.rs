@@ -18,7 +18,7 @@ use std::time::Duration;
 /// Conversations one media thread can hold.
 pub(crate) const CONVERSATIONS_PER_THREAD: usize = 4_096;
 /// Moves in and out that may wait for a tick.
-const MOVES: usize = 256;
+const MOVES: usize = 1_024;
 /// Tick times that may wait for the control thread: five seconds' worth.
 const TICK_TIMES: usize = 256;
 
@@ -79,7 +79,8 @@ struct MediaTask {
 
 impl MediaTask {
     fn take_moves(&mut self) {
-        while self.hosted.len() + self.leaving.len() < CONVERSATIONS_PER_THREAD {
+        // Bounded by the ring; `adopt` counts, so there is room for whatever comes in.
+        for _ in 0..MOVES {
             match self.moves.try_pop() {
                 Some(Move::In(hosted)) => self.hosted.push(hosted),
                 Some(Move::Out(key)) => {
@@ -102,11 +103,13 @@ impl MediaTask {
 impl TickTask for MediaTask {
     fn tick(&mut self, now: MonoTime, lateness: Duration, skipped: u64) {
         self.take_moves();
+        // The sample clock is the grid of deadlines: a late wake-up must not move it.
+        let due = now.saturating_sub(lateness);
         let mut began = now;
         let mut at = 0;
         while at < self.hosted.len() {
             let hosted = &mut self.hosted[at];
-            hosted.panic = quiet::catch(|| hosted.conversation.tick(now)).err();
+            hosted.panic = quiet::catch(|| hosted.conversation.tick(due)).err();
             let ended = MonoClock.now();
             let took = ended.checked_since(began).unwrap_or_default();
             began = ended;
@@ -206,5 +209,80 @@ impl MediaThread {
 
     fn ends(&self) -> std::sync::MutexGuard<'_, Ends> {
         self.ends.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use antiphon_pipeline::{
+        AppEar, AppEarConfig, Command, Control, ConversationConfig, Limits, Participant, PlanBuilder,
+    };
+    use antiphon_pipeline::{Receiver, ReceiverSlot, Slots};
+    use antiphon_rt::packet_ring::packet_ring;
+
+    struct Bench {
+        task: MediaTask,
+        moves: HeapProd<Move>,
+        returned: HeapCons<Box<Hosted>>,
+    }
+
+    fn bench() -> Bench {
+        let (moves, take_moves) = HeapRb::new(MOVES).split();
+        let (give_back, returned) = HeapRb::new(MOVES).split();
+        let (hosted, leaving) = (Vec::with_capacity(8), Vec::with_capacity(8));
+        let task = MediaTask { moves: take_moves, returned: give_back, hosted, leaving, networks: Vec::new() };
+        Bench { task, moves, returned }
+    }
+
+    /// A conversation with one app in it, whose mixed frames carry the tick number.
+    fn conversation(key: u64) -> (Box<Hosted>, Control, AppEar) {
+        let limits = Limits::for_participants(2);
+        let config = ConversationConfig { limits, ..ConversationConfig::default() };
+        let (egress, _) = packet_ring(4_096);
+        let (conversation, mut control) = pipeline::Conversation::new(&config, egress).unwrap();
+        let (receiver, ear) = Receiver::app(AppEarConfig::default(), &config).unwrap();
+        let slot = Slots::<ReceiverSlot>::new(1).take().unwrap();
+        control.send(Command::AddReceiver(slot, receiver)).unwrap();
+        let mut plan = PlanBuilder::new(&limits);
+        plan.participant(Participant { receiver: Some(slot), in_default_group: true, ..Participant::default() });
+        control.publish(plan.build()).unwrap();
+        (Hosted::new(key, conversation, None).0, control, ear)
+    }
+
+    #[test]
+    fn the_sample_clock_follows_the_deadlines_however_late_the_thread_wakes() {
+        let mut b = bench();
+        let (hosted, _control, mut ear) = conversation(1);
+        assert!(b.moves.try_push(Move::In(hosted)).is_ok());
+        let (period, mut first) = (20_000_000, None);
+        for n in 0..2_000_u64 {
+            let late = n * 7_919 % 19_999 * 1_000; // anything under a period
+            let now = MonoTime::from_nanos(1_000_000_000 + n * period + late);
+            b.task.tick(now, Duration::from_nanos(late), 0);
+            while let Some(frame) = ear.next_mixed() {
+                let start = *first.get_or_insert(frame.tick - n);
+                assert_eq!(frame.tick - start, n, "the clock moved at deadline {n}");
+            }
+        }
+        assert!(first.is_some());
+    }
+
+    #[test]
+    fn a_conversation_comes_back_when_asked_for_and_the_others_go_on() {
+        let mut b = bench();
+        let (one, _c1, _e1) = conversation(1);
+        let (two, _c2, mut e2) = conversation(2);
+        for hosted in [one, two] {
+            assert!(b.moves.try_push(Move::In(hosted)).is_ok());
+        }
+        b.task.tick(MonoTime::from_millis(20), Duration::ZERO, 0);
+        assert!(b.moves.try_push(Move::Out(1)).is_ok());
+        b.task.tick(MonoTime::from_millis(40), Duration::ZERO, 0);
+        assert_eq!(b.returned.try_pop().map(|h| h.key()), Some(1));
+        assert!(b.returned.try_pop().is_none());
+        while e2.next_mixed().is_some() {}
+        b.task.tick(MonoTime::from_millis(60), Duration::ZERO, 0);
+        assert!(e2.next_mixed().is_some());
     }
 }

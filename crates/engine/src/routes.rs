@@ -229,7 +229,8 @@ mod tests {
     fn a_gain_reaches_the_plan_and_leaves_with_its_participant() {
         let mut t = table(2);
         t.set_gain(&id(0), &id(1), 0.25).unwrap();
-        let (source, receiver) = (t.member(&id(0)).unwrap().source.unwrap(), t.member(&id(1)).unwrap().receiver.unwrap());
+        let (source, receiver) =
+            (t.member(&id(0)).unwrap().source.unwrap(), t.member(&id(1)).unwrap().receiver.unwrap());
         assert_eq!(t.compile(&limits()).gain_of(source, receiver), 0.25);
         let member = t.remove(&id(0)).unwrap();
         t.insert(id(0), member);

@@ -12,8 +12,10 @@ use crate::error::{CreateError, JoinError};
 use crate::routes::Member;
 use crate::state::Parts;
 use crate::{ConversationEvent, ConversationStats, ParticipantId};
-use antiphon_pipeline::{AppEarConfig, AppMouth, BusRate, ConversationConfig, EncodeClass, Limits, MixedFrame, Receiver, Source};
 use antiphon_pipeline::UnmixedFrame;
+use antiphon_pipeline::{
+    AppEarConfig, AppMouth, BusRate, ConversationConfig, EncodeClass, Limits, MixedFrame, Receiver, Source,
+};
 use antiphon_rt::wake::{Wakeable, wake_pair};
 use antiphon_transport::{Leg, LegStats, OfferOptions};
 use ringbuf::HeapCons;
@@ -24,8 +26,9 @@ use std::sync::{Arc, Mutex};
 
 /// Half a second of mixed frames may wait for the app.
 const MIXED_FRAMES: usize = 25;
-/// Unmixed frames that may wait for the app, of all sources together: half a second of 20 talking at once.
-const UNMIXED_FRAMES: usize = 512;
+/// Unmixed frames that may wait for the app, of all sources together (2 KB each): half a second of 20 talking at
+/// once, or two ticks of all lanes.
+const UNMIXED_FRAMES: std::ops::RangeInclusive<usize> = 512..=4_096;
 /// Half a second of what the app says may wait, in 20 ms frames.
 const MOUTH_FRAMES: usize = 25;
 
@@ -135,7 +138,10 @@ impl MediaSession {
     pub(crate) fn create(shared: &Arc<Shared>, options: SessionOptions) -> Result<Self, CreateError> {
         let SessionOptions { rate, unmixed, max_lanes, encode, bind, on_event } = options;
         let lanes = if unmixed { max_lanes } else { 0 };
-        let limits = Limits { inlets: 1, receivers: 2, sources: 2 + lanes, ..Limits::for_participants(2) };
+        // The leg carries one packet per tick for the mix and each lane; room for one tick's worth that came late.
+        let packets_per_inlet = 2 * (1 + lanes).max(64);
+        let sources = 2 + lanes;
+        let limits = Limits { inlets: 1, receivers: 2, sources, packets_per_inlet, ..Limits::for_participants(2) };
         let config = ConversationConfig { rate, limits, classes: vec![encode], ..ConversationConfig::default() };
         let (waker, wakeable) = wake_pair().map_err(CreateError::Wake)?;
         let conversation = Conversation::with_config(shared, Side::Bot, config.clone(), 2, on_event, Some(waker))?;
@@ -144,7 +150,13 @@ impl MediaSession {
             let options = OfferOptions { lanes: unmixed, bind };
             shared.connector().offer(options).map(|offered| (offered.leg.id(), offered))
         })?;
-        let port = admit_app(&conversation, &config, wakeable)?;
+        let port = match admit_app(&conversation, &config, wakeable, lanes) {
+            Ok(port) => port,
+            Err(error) => {
+                conversation.inner().drop_leg(Some(offered.leg));
+                return Err(error);
+            }
+        };
         Ok(Self {
             conversation,
             offer: offered.sdp,
@@ -182,7 +194,15 @@ impl MediaSession {
             }
         };
         let leg = pending.take().expect("invariant: it was there a line ago");
-        let parts = leg_parts(room.config(), reserved, leg, &negotiated)?;
+        let parts = match leg_parts(room.config(), reserved, leg, &negotiated) {
+            Ok(parts) => parts,
+            Err((leg, error)) => {
+                room.release(reserved);
+                drop(room);
+                inner.drop_leg(Some(leg));
+                return Err(error);
+            }
+        };
         let member = Member { source: None, receiver: None, in_default_group: true, muted: false, unmixed: false };
         room.admit(service.clone(), reserved, parts, member);
         if self.unmixed && negotiated.lanes.is_some() {
@@ -210,8 +230,15 @@ impl MediaSession {
 
     /// Ends the session: BYE and close_notify to the service. Idempotent.
     pub fn close(&self) {
-        crate::engine::lock(&self.pending).take();
+        let pending = crate::engine::lock(&self.pending).take();
+        self.conversation.inner().drop_leg(pending);
         self.conversation.close();
+    }
+}
+
+impl Drop for MediaSession {
+    fn drop(&mut self) {
+        self.close();
     }
 }
 
@@ -220,15 +247,18 @@ fn admit_app(
     conversation: &Conversation,
     config: &ConversationConfig,
     wakeable: Wakeable,
+    lanes: usize,
 ) -> Result<AudioPort, CreateError> {
     let app = ParticipantId::new(MediaSession::APP);
     let mut room = conversation.inner().room();
     let reserved = room.reserve(&app, false).expect("invariant: an empty room of two has a place");
     let (source, mouth) = Source::app(reserved.source_id, MOUTH_FRAMES * config.rate.frame_samples(), config);
-    let rings = AppEarConfig { mixed_frames: MIXED_FRAMES, unmixed_frames: UNMIXED_FRAMES };
+    let unmixed_frames = (2 * lanes).clamp(*UNMIXED_FRAMES.start(), *UNMIXED_FRAMES.end());
+    let rings = AppEarConfig { mixed_frames: MIXED_FRAMES, unmixed_frames };
     let (receiver, ear) = Receiver::app(rings, config)?;
     let (mixed, unmixed) = ear.split();
     let member = Member { source: None, receiver: None, in_default_group: true, muted: false, unmixed: false };
-    room.admit(app, reserved, Parts { leg: None, inlet: None, source, receiver }, member);
+    let parts = Parts { leg: None, inlet: None, source: Some(source), receiver: Some(receiver) };
+    room.admit(app, reserved, parts, member);
     Ok(AudioPort { mixed: MixedEar(mixed), unmixed: UnmixedEar(unmixed), mouth, wakeable })
 }

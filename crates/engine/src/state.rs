@@ -10,13 +10,14 @@ use crate::routes::{Member, RouteTable};
 use crate::stats::Totals;
 use crate::{ConversationEvent, ParticipantId};
 use antiphon_pipeline::{
-    Command, Control, ConversationConfig, Event, Inlet, InletSlot, Limits, Receiver, ReceiverSlot, Retired, Slots, Source, SourceSlot,
+    Command, Control, ConversationConfig, Event, Inlet, InletSlot, Limits, Receiver, ReceiverSlot, Retired, Slots,
+    Source, SourceSlot,
 };
 use antiphon_rtp::SourceId;
 use antiphon_transport::Leg;
 use ringbuf::HeapCons;
 use ringbuf::traits::Consumer;
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 /// What a participant holds on the media side.
 #[derive(Debug)]
@@ -42,8 +43,10 @@ pub(crate) struct Reserved {
 pub(crate) struct Parts {
     pub(crate) leg: Option<Leg>,
     pub(crate) inlet: Option<Box<Inlet>>,
-    pub(crate) source: Box<Source>,
-    pub(crate) receiver: Box<Receiver>,
+    /// Absent for a participant that only listens.
+    pub(crate) source: Option<Box<Source>>,
+    /// Absent for a participant that only speaks.
+    pub(crate) receiver: Option<Box<Receiver>>,
 }
 
 pub(crate) struct Room {
@@ -56,6 +59,10 @@ pub(crate) struct Room {
     pub(crate) routes: RouteTable,
     parties: BTreeMap<ParticipantId, Party>,
     names: HashMap<SourceSlot, ParticipantId>,
+    /// Sources whose start of talking was told and whose end was not.
+    talking: BTreeSet<SourceSlot>,
+    /// Events of our own making, told at the next service.
+    due: Vec<ConversationEvent>,
     backlog: VecDeque<Command>,
     plan_due: bool,
     next_source_id: u32,
@@ -74,7 +81,7 @@ struct Lanes {
     made: usize,
 }
 
-/// Lane sources made at a time.
+/// Lane sources made at first; each further step doubles what there is.
 const LANE_STEP: usize = 16;
 
 impl Room {
@@ -95,6 +102,8 @@ impl Room {
             routes: RouteTable::default(),
             parties: BTreeMap::new(),
             names: HashMap::new(),
+            talking: BTreeSet::new(),
+            due: Vec::new(),
             backlog: VecDeque::new(),
             plan_due: false,
             next_source_id: 1,
@@ -161,19 +170,27 @@ impl Room {
     pub(crate) fn admit(&mut self, id: ParticipantId, reserved: Reserved, parts: Parts, mut member: Member) {
         let Reserved { source_id, inlet, source, receiver } = reserved;
         let Parts { leg, inlet: inlet_part, source: source_part, receiver: receiver_part } = parts;
-        self.send(Command::AddSource(source, source_part));
-        if member.muted {
-            self.send(Command::Mute(source, true));
+        member.source = source_part.is_some().then_some(source);
+        match source_part {
+            Some(part) => {
+                self.send(Command::AddSource(source, part));
+                self.names.insert(source, id.clone());
+                if member.muted {
+                    self.send(Command::Mute(source, true));
+                }
+            }
+            None => _ = self.sources.give_back(source),
         }
         if let (Some(slot), Some(part)) = (inlet, inlet_part) {
             self.send(Command::AddInlet(slot, part));
         }
-        self.send(Command::AddReceiver(receiver, receiver_part));
-        member.source = Some(source);
-        member.receiver = Some(receiver);
-        self.names.insert(source, id.clone());
+        member.receiver = receiver_part.is_some().then_some(receiver);
+        match receiver_part {
+            Some(part) => self.send(Command::AddReceiver(receiver, part)),
+            None => _ = self.receivers.give_back(receiver),
+        }
+        let party = Party { leg, source_id, inlet, source: member.source, receiver: member.receiver };
         self.routes.insert(id.clone(), member);
-        let party = Party { leg, source_id, inlet, source: Some(source), receiver: Some(receiver) };
         self.parties.insert(id, party);
         self.replan();
     }
@@ -188,6 +205,9 @@ impl Room {
         }
         if let Some(source) = source {
             self.names.remove(&source);
+            if self.talking.remove(&source) {
+                self.due.push(ConversationEvent::Talking { participant: id.clone(), talking: false });
+            }
             self.send(Command::RemoveSource(source));
         }
         if let Some(receiver) = receiver {
@@ -222,7 +242,7 @@ impl Room {
     fn grow_lanes(&mut self) {
         let Some(lanes) = &mut self.lanes else { return };
         let mut made = Vec::new();
-        for _ in 0..LANE_STEP {
+        for _ in 0..lanes.made.max(LANE_STEP) {
             let Some(slot) = self.sources.take() else { break };
             let Ok(source) = Source::lane(lanes.inlet, &self.config) else {
                 self.sources.give_back(slot);
@@ -268,6 +288,7 @@ impl Room {
         while let Some(record) = self.control.next_record() {
             self.totals.add_record(&record);
         }
+        events.append(&mut self.due);
         let mut starved = false;
         while let Some(timed) = self.control.next_event() {
             starved |= matches!(timed.event, Event::LanesExhausted { .. });
@@ -286,18 +307,23 @@ impl Room {
         }
     }
 
-    fn translate(&self, event: Event) -> Option<ConversationEvent> {
-        Some(match event {
-            Event::TalkStarted { source, .. } => {
-                ConversationEvent::Talking { participant: self.names.get(&source)?.clone(), talking: true }
+    /// The event by name; `None` for one that is not for the owner, or whose source has left or has no name
+    /// (a lane of a bot's leg).
+    fn translate(&mut self, event: Event) -> Option<ConversationEvent> {
+        match event {
+            Event::TalkStarted { source, .. } => self.talks(source, true),
+            Event::TalkStopped { source, .. } => self.talks(source, false),
+            Event::DominantSpeaker { source: None, .. } => Some(ConversationEvent::DominantSpeaker(None)),
+            Event::DominantSpeaker { source: Some(source), .. } => {
+                Some(ConversationEvent::DominantSpeaker(Some(self.names.get(&source)?.clone())))
             }
-            Event::TalkStopped { source, .. } => {
-                ConversationEvent::Talking { participant: self.names.get(&source)?.clone(), talking: false }
-            }
-            Event::DominantSpeaker { source, .. } => {
-                ConversationEvent::DominantSpeaker(source.and_then(|s| self.names.get(&s)).cloned())
-            }
-            _ => return None,
-        })
+            _ => None,
+        }
+    }
+
+    fn talks(&mut self, source: SourceSlot, talking: bool) -> Option<ConversationEvent> {
+        let participant = self.names.get(&source)?.clone();
+        let changed = if talking { self.talking.insert(source) } else { self.talking.remove(&source) };
+        changed.then_some(ConversationEvent::Talking { participant, talking })
     }
 }

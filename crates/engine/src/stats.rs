@@ -93,7 +93,8 @@ pub(crate) struct Totals(ConversationStats);
 
 impl Totals {
     pub(crate) fn new() -> Self {
-        let histogram = |longest: u64| Histogram::new_with_bounds(1, longest, 3).expect("invariant: 1 < longest, 3 digits");
+        let histogram =
+            |longest: u64| Histogram::new_with_bounds(1, longest, 3).expect("invariant: 1 < longest, 3 digits");
         let nanoseconds = u64::try_from(LONGEST.as_nanos()).expect("invariant: ten seconds fit");
         Self(ConversationStats {
             tick_time: histogram(nanoseconds),
@@ -157,7 +158,13 @@ mod tests {
     #[test]
     fn records_add_up_and_maxima_are_kept() {
         let mut totals = Totals::new();
-        totals.add_record(&TickRecord { encodes: 4, listeners: 100, cycles: 220, codec_cycles: 200, ..TickRecord::default() });
+        totals.add_record(&TickRecord {
+            encodes: 4,
+            listeners: 100,
+            cycles: 220,
+            codec_cycles: 200,
+            ..TickRecord::default()
+        });
         totals.add_record(&TickRecord { encodes: 1, listeners: 90, ..TickRecord::default() });
         let stats = totals.snapshot();
         assert_eq!((stats.counts.ticks, stats.counts.encodes, stats.counts.listener_ticks), (2, 5, 190));

@@ -109,7 +109,8 @@ fn bots_hear_each_other_mixed_and_apart_and_routes_change_in_mid_call() {
     let client = Engine::client(EngineConfig::default()).unwrap();
     let (events, inbox) = mpsc::channel();
     let meeting = service.conversation(ConversationOptions::new(move |e| drop(events.send(e)))).unwrap();
-    let mut bots = [("ada", 500.0), ("bea", 800.0), ("cyd", 1_300.0)].map(|(n, hz)| Bot::join(&client, &meeting, n, hz));
+    let mut bots =
+        [("ada", 500.0), ("bea", 800.0), ("cyd", 1_300.0)].map(|(n, hz)| Bot::join(&client, &meeting, n, hz));
     for name in ["ada", "bea", "cyd"] {
         await_event(&inbox, |e| *e == ConversationEvent::Connected(name.into()));
     }
@@ -154,7 +155,10 @@ fn bots_hear_each_other_mixed_and_apart_and_routes_change_in_mid_call() {
     assert!(meeting.leave(&"ada".into()));
     assert!(!meeting.leave(&"ada".into()));
     drop(bots);
-    await_event(&inbox, |e| matches!(e, ConversationEvent::Disconnected { participant, reason: CloseReason::Remote } if *participant == "bea".into()));
+    await_event(
+        &inbox,
+        |e| matches!(e, ConversationEvent::Disconnected { participant, reason: CloseReason::Remote } if *participant == "bea".into()),
+    );
 }
 
 #[test]
