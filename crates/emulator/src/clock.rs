@@ -54,20 +54,14 @@ impl Clock {
     /// A clock that follows the machine's.
     #[must_use]
     pub fn system() -> Self {
-        Self {
-            epoch: Timestamp::now(),
-            source: Source::System(Instant::now()),
-        }
+        Self { epoch: Timestamp::now(), source: Source::System(Instant::now()) }
     }
 
     /// A clock that stands still, and the hand that moves it.
     #[must_use]
     pub fn manual() -> (Self, ManualClock) {
         let elapsed = Arc::new(watch::Sender::new(Duration::ZERO));
-        let clock = Self {
-            epoch: Timestamp::now(),
-            source: Source::Manual(Arc::clone(&elapsed)),
-        };
+        let clock = Self { epoch: Timestamp::now(), source: Source::Manual(Arc::clone(&elapsed)) };
         (clock, ManualClock { elapsed })
     }
 
@@ -83,9 +77,7 @@ impl Clock {
     /// Wall time of the present moment: the wall time at the clock's start plus what has passed since.
     #[must_use]
     pub fn wall(&self) -> Timestamp {
-        self.epoch
-            .checked_add(self.now().since_start())
-            .unwrap_or(Timestamp::MAX)
+        self.epoch.checked_add(self.now().since_start()).unwrap_or(Timestamp::MAX)
     }
 
     /// Waits until `deadline`. Cancel-safe.
@@ -118,8 +110,7 @@ pub struct ManualClock {
 impl ManualClock {
     /// Moves the clock forward and wakes everyone whose deadline has come.
     pub fn advance(&self, span: Duration) {
-        self.elapsed
-            .send_modify(|elapsed| *elapsed = elapsed.saturating_add(span));
+        self.elapsed.send_modify(|elapsed| *elapsed = elapsed.saturating_add(span));
     }
 }
 
@@ -133,9 +124,7 @@ mod tests {
         let sleeper = tokio::spawn({
             let clock = clock.clone();
             async move {
-                clock
-                    .sleep_until(ServiceTime::START.after(Duration::from_secs(10)))
-                    .await;
+                clock.sleep_until(ServiceTime::START.after(Duration::from_secs(10))).await;
                 clock.now()
             }
         });

@@ -92,8 +92,7 @@ impl Emulator {
             config.limits.participants,
         )?;
         let media_address = media.address();
-        let (service, reports) =
-            Service::new(&config, courier, Box::new(media), Handle::current(), identity.ca_pem)?;
+        let (service, reports) = Service::new(&config, courier, Box::new(media), Handle::current(), identity.ca_pem)?;
         service.listens_at(local_authority(address));
 
         let router = router(&service);
@@ -323,9 +322,5 @@ async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartE
 
 /// Host and port by which a caller on this machine reaches the address.
 fn local_authority(address: SocketAddr) -> String {
-    if address.ip().is_unspecified() {
-        format!("localhost:{}", address.port())
-    } else {
-        address.to_string()
-    }
+    if address.ip().is_unspecified() { format!("localhost:{}", address.port()) } else { address.to_string() }
 }

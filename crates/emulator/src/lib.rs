@@ -25,12 +25,12 @@ pub use tls::TlsError;
 
 mod entra;
 pub use entra::{App, Consent, DirectoryError, NewApp, NewUser, User};
-mod api;
 mod admin;
+mod api;
 
-mod world;
 mod call;
 mod meeting;
+mod world;
 pub use meeting::MeetingId;
 mod notify;
 pub use notify::{CourierError, DeliveryCounts};

@@ -227,7 +227,7 @@ impl Service {
     }
 
     pub(crate) fn end_meeting(&self, id: &MeetingId) -> Result<(), OperationError> {
-        if self.world().end_meeting(id, conversation_ended(), self.clock.now()) { Ok(()) } else { Err(no_meeting(id)) }
+        if self.world().end_meeting(id, &conversation_ended(), self.clock.now()) { Ok(()) } else { Err(no_meeting(id)) }
     }
 
     /// Who hears whom by the engine's plan.
@@ -296,9 +296,7 @@ impl Service {
         }
         let meeting_found = world.meeting(meeting).ok_or_else(|| no_meeting(meeting))?;
         let member = meeting_found.member(id);
-        member
-            .map(ParticipantView::from)
-            .ok_or_else(|| PersonError::NoParticipant(id.to_string()).into())
+        member.map(ParticipantView::from).ok_or_else(|| PersonError::NoParticipant(id.to_string()).into())
     }
 
     /// As [`Service::patch_participant`], the bot named by its call.

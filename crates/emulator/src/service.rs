@@ -181,7 +181,5 @@ impl Service {
 }
 
 async fn spawn_key(key: impl FnOnce() -> Arc<SigningKey> + Send + 'static) -> Arc<SigningKey> {
-    tokio::task::spawn_blocking(key)
-        .await
-        .expect("invariant: making or reading a key does not panic")
+    tokio::task::spawn_blocking(key).await.expect("invariant: making or reading a key does not panic")
 }

@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, SanType, date_time_ymd,
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    SanType, date_time_ymd,
 };
 use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -93,10 +93,7 @@ pub(crate) fn make_identity(bind: IpAddr, names: &[String]) -> Result<ServerIden
             PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(leaf_key.serialize_der())),
         )?;
     tls.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(ServerIdentity {
-        tls: Arc::new(tls),
-        ca_pem: ca_certificate.pem(),
-    })
+    Ok(ServerIdentity { tls: Arc::new(tls), ca_pem: ca_certificate.pem() })
 }
 
 /// Writes the CA certificate, making its folder if need be.
@@ -105,10 +102,7 @@ pub(crate) fn make_identity(bind: IpAddr, names: &[String]) -> Result<ServerIden
 ///
 /// [`TlsError::CaFile`] when the system refuses.
 pub(crate) fn write_ca(path: &Path, ca_pem: &str) -> Result<(), TlsError> {
-    let wrap = |source| TlsError::CaFile {
-        path: path.to_owned(),
-        source,
-    };
+    let wrap = |source| TlsError::CaFile { path: path.to_owned(), source };
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         fs::create_dir_all(folder).map_err(wrap)?;
     }

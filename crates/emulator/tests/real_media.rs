@@ -36,7 +36,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 struct Webhook {
     url: String,
     certificate_pem: String,
-    posted: mpsc::UnboundedReceiver<(HeaderMap, Value)>,
+    posted: mpsc::Receiver<(HeaderMap, Value)>,
 }
 
 impl Webhook {
@@ -53,7 +53,7 @@ impl Webhook {
         let acceptor = TlsAcceptor::from(Arc::new(tls));
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let url = format!("https://{}/callback", listener.local_addr().unwrap());
-        let (sender, posted) = mpsc::unbounded_channel();
+        let (sender, posted) = mpsc::channel(1024);
         let router = Router::new().route("/callback", post(receive)).with_state(sender);
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -86,11 +86,11 @@ impl Webhook {
 }
 
 async fn receive(
-    State(sender): State<mpsc::UnboundedSender<(HeaderMap, Value)>>,
+    State(sender): State<mpsc::Sender<(HeaderMap, Value)>>,
     headers: HeaderMap,
     body: axum::body::Bytes,
 ) -> StatusCode {
-    sender.send((headers, serde_json::from_slice(&body).unwrap())).unwrap();
+    sender.try_send((headers, serde_json::from_slice(&body).unwrap())).unwrap();
     StatusCode::ACCEPTED
 }
 
@@ -127,7 +127,15 @@ impl Ready {
         let service = antiphon_engine::ParticipantId::new(MediaSession::SERVICE);
         while self.connected.recv_timeout(PATIENCE).unwrap() != ConversationEvent::Connected(service.clone()) {}
         let port = self.session.take_audio().unwrap();
-        Voice { id: id.into(), _session: self.session, port, tone, phase: 0.0, heard: Vec::new(), apart: HashMap::new() }
+        Voice {
+            id: id.into(),
+            _session: self.session,
+            port,
+            tone,
+            phase: 0.0,
+            heard: Vec::new(),
+            apart: HashMap::new(),
+        }
     }
 }
 
@@ -185,10 +193,7 @@ async fn talk(voices: &mut [&mut Voice]) {
 /// Who hears whom by ear, as receiver -> sources in the order of `voices`.
 fn by_ear(voices: &[&mut Voice]) -> Vec<Vec<usize>> {
     let tones: Vec<f64> = voices.iter().map(|voice| voice.tone).collect();
-    voices
-        .iter()
-        .map(|voice| (0..tones.len()).filter(|&source| voice.hears(tones[source])).collect())
-        .collect()
+    voices.iter().map(|voice| (0..tones.len()).filter(|&source| voice.hears(tones[source])).collect()).collect()
 }
 
 /// The same by the engine's plan.
@@ -313,7 +318,8 @@ async fn bot_joins_by_https_and_speech_follows_the_routing_groups() {
     let without_bot = vec![vec![], vec![2], vec![1]];
     assert_eq!((by_ear(voices), by_plan(&emulator, &meeting, voices)), (without_bot.clone(), without_bot));
 
-    let whisper = json!({ "id": "whisper", "routingMode": "oneToOne", "sources": [voices[0].id], "receivers": [voices[1].id] });
+    let whisper =
+        json!({ "id": "whisper", "routingMode": "oneToOne", "sources": [voices[0].id], "receivers": [voices[1].id] });
     let (status, body) = bot.send(reqwest::Method::POST, &groups, Some(&whisper)).await;
     assert_eq!(status, 200, "{body}");
     talk(voices).await;

@@ -15,9 +15,7 @@ use crate::operations::{ParticipantPatch, ParticipantView};
 use crate::service::Service;
 
 pub(super) fn routes() -> Router<Arc<Service>> {
-    Router::new()
-        .route("/emulator/calls", get(list))
-        .route("/emulator/calls/{call}", patch(change).delete(remove))
+    Router::new().route("/emulator/calls", get(list)).route("/emulator/calls/{call}", patch(change).delete(remove))
 }
 
 async fn list(State(service): State<Arc<Service>>) -> Json<Value> {

@@ -26,10 +26,7 @@ pub(super) fn routes() -> Router<Arc<Service>> {
         .route("/emulator/meetings/{meeting}/matrix", get(matrix))
         .route("/emulator/meetings/{meeting}/join", get(join_page))
         .route("/emulator/meetings/{meeting}/participants", post(join))
-        .route(
-            "/emulator/meetings/{meeting}/participants/{participant}",
-            patch(change).delete(remove),
-        )
+        .route("/emulator/meetings/{meeting}/participants/{participant}", patch(change).delete(remove))
 }
 
 async fn list(State(service): State<Arc<Service>>) -> Json<Value> {

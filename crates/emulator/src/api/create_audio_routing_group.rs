@@ -7,11 +7,8 @@ use super::{ApiError, ApiRequest, Endpoint, Reply};
 use crate::service::Service;
 use crate::world::GroupError;
 
-pub(super) const ENDPOINT: Endpoint = Endpoint {
-    method: Method::POST,
-    path: "/calls/{id}/audioRoutingGroups",
-    handler,
-};
+pub(super) const ENDPOINT: Endpoint =
+    Endpoint { method: Method::POST, path: "/calls/{id}/audioRoutingGroups", handler };
 
 fn handler(service: &Service, request: &ApiRequest) -> Result<Reply, ApiError> {
     let mut world = service.world();

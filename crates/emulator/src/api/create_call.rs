@@ -18,11 +18,7 @@ use crate::notify::Recipient;
 use crate::service::Service;
 use crate::world::{JoinError, JoinRequest, World};
 
-pub(super) const ENDPOINT: Endpoint = Endpoint {
-    method: Method::POST,
-    path: "/calls",
-    handler,
-};
+pub(super) const ENDPOINT: Endpoint = Endpoint { method: Method::POST, path: "/calls", handler };
 
 /// Most people a group call may be placed to.
 const MAX_TARGETS: usize = 5;
@@ -50,16 +46,13 @@ fn handler(service: &Service, request: &ApiRequest) -> Result<Reply, ApiError> {
         meeting: meeting.id.clone(),
         app_id: app.app_id.clone(),
         tenant_id: request.caller.tenant_id.clone(),
-        in_default_group: !call
-            .media_config
-            .as_ref()
-            .is_some_and(MediaConfig::removes_from_default_audio_group),
+        in_default_group: !call.media_config.as_ref().is_some_and(MediaConfig::removes_from_default_audio_group),
         resource: resource(call, &app, meeting),
         display_name: app.display_name.clone(),
         offer,
         delta_roster,
     };
-    let joined = world.join(join, service.clock.now(), with_answer).map_err(refused)?;
+    let joined = world.join(join, service.clock.now(), with_answer).map_err(|error| refused(&error))?;
     let call = request.own_created(&world, &joined.call)?;
     drop(world);
     service.changed();
@@ -90,8 +83,7 @@ impl ApiRequest {
 
 fn check_callback(uri: Option<&str>, allow_http: bool) -> Result<String, ApiError> {
     let uri = uri.ok_or_else(|| ApiError::invalid("callbackUri is required."))?;
-    let url = reqwest::Url::parse(uri)
-        .map_err(|_| ApiError::invalid("callbackUri must be an absolute https URI."))?;
+    let url = reqwest::Url::parse(uri).map_err(|_| ApiError::invalid("callbackUri must be an absolute https URI."))?;
     let scheme_ok = url.scheme() == "https" || (allow_http && url.scheme() == "http");
     if !scheme_ok || url.host_str().is_none_or(str::is_empty) {
         return Err(ApiError::invalid("callbackUri must be an absolute https URI."));
@@ -235,9 +227,7 @@ fn source(asked: Option<ParticipantInfo>, app: &App) -> ParticipantInfo {
         IdentitySet::of_guest(guest)
     } else {
         let name = asked.application.and_then(|application| application.display_name);
-        IdentitySet::of_application(
-            Identity::of(&app.app_id).named(name.unwrap_or_else(|| app.display_name.clone())),
-        )
+        IdentitySet::of_application(Identity::of(&app.app_id).named(name.unwrap_or_else(|| app.display_name.clone())))
     });
     info
 }
@@ -250,7 +240,7 @@ fn with_answer(mut call: Call, answer: Option<&str>) -> Call {
     call
 }
 
-fn refused(error: JoinError) -> ApiError {
+fn refused(error: &JoinError) -> ApiError {
     match error {
         JoinError::NoMeeting => ApiError::not_found(error.to_string()),
         JoinError::Full => ApiError::forbidden(error.to_string()),

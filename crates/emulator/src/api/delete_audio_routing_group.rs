@@ -5,11 +5,8 @@ use http::{Method, StatusCode};
 use super::{ApiError, ApiRequest, Endpoint, Reply};
 use crate::service::Service;
 
-pub(super) const ENDPOINT: Endpoint = Endpoint {
-    method: Method::DELETE,
-    path: "/calls/{id}/audioRoutingGroups/{id}",
-    handler,
-};
+pub(super) const ENDPOINT: Endpoint =
+    Endpoint { method: Method::DELETE, path: "/calls/{id}/audioRoutingGroups/{id}", handler };
 
 fn handler(service: &Service, request: &ApiRequest) -> Result<Reply, ApiError> {
     let mut world = service.world();

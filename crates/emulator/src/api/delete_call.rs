@@ -5,11 +5,7 @@ use http::{Method, StatusCode};
 use super::{ApiError, ApiRequest, Endpoint, Reply};
 use crate::service::Service;
 
-pub(super) const ENDPOINT: Endpoint = Endpoint {
-    method: Method::DELETE,
-    path: "/calls/{id}",
-    handler,
-};
+pub(super) const ENDPOINT: Endpoint = Endpoint { method: Method::DELETE, path: "/calls/{id}", handler };
 
 fn handler(service: &Service, request: &ApiRequest) -> Result<Reply, ApiError> {
     let mut world = service.world();

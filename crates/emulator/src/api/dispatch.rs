@@ -47,8 +47,7 @@ async fn answer(service: &Service, parts: &Parts, body: Body) -> Result<Reply, A
     };
     let authorization = header(&parts.headers, AUTHORIZATION.as_str());
     let key = service.authority_key().await;
-    let caller = Caller::authenticate(authorization, &key, service.clock.wall())
-        .map_err(ApiError::unauthenticated)?;
+    let caller = Caller::authenticate(authorization, &key, service.clock.wall()).map_err(ApiError::unauthenticated)?;
 
     let path: Vec<String> = segments.map(decode_segment).collect();
     let below = below_family(&path)?;
@@ -105,7 +104,7 @@ fn find_endpoint(
     if !allowed.is_empty() {
         return Err(ApiError::method_not_allowed(&allowed.join(", ")));
     }
-    Err(ApiError::no_route(path.last().map(String::as_str).unwrap_or("communications")))
+    Err(ApiError::no_route(path.last().map_or("communications", String::as_str)))
 }
 
 /// The ids of a path that fits a pattern.
@@ -181,7 +180,8 @@ mod tests {
 
     #[test]
     fn slash_inside_an_id_does_not_split_the_path() {
-        let ids = match_path("/calls/{id}/audioRoutingGroups/{id}", &path("/calls/c/audioroutinggroups/a%2Fb")).unwrap();
+        let ids =
+            match_path("/calls/{id}/audioRoutingGroups/{id}", &path("/calls/c/audioroutinggroups/a%2Fb")).unwrap();
         assert_eq!(ids, ["c", "a/b"]);
     }
 

@@ -6,8 +6,8 @@
 use antiphon_graph::error::codes;
 use antiphon_graph::permission::Permission;
 use antiphon_graph::{ErrorEnvelope, InnerError};
-use http::header::{ALLOW, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::StatusCode;
+use http::header::{ALLOW, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use jiff::Timestamp;
 
 use super::reply::{Reply, RequestIds};

@@ -6,11 +6,8 @@ use super::{ApiError, ApiRequest, Endpoint, Reply};
 use crate::service::Service;
 use crate::world::GroupError;
 
-pub(super) const ENDPOINT: Endpoint = Endpoint {
-    method: Method::GET,
-    path: "/calls/{id}/audioRoutingGroups/{id}",
-    handler,
-};
+pub(super) const ENDPOINT: Endpoint =
+    Endpoint { method: Method::GET, path: "/calls/{id}/audioRoutingGroups/{id}", handler };
 
 fn handler(service: &Service, request: &ApiRequest) -> Result<Reply, ApiError> {
     let world = service.world();

@@ -5,11 +5,7 @@ use http::Method;
 use super::{ApiError, ApiRequest, Endpoint, Reply};
 use crate::service::Service;
 
-pub(super) const ENDPOINT: Endpoint = Endpoint {
-    method: Method::GET,
-    path: "/calls/{id}/participants/{id}",
-    handler,
-};
+pub(super) const ENDPOINT: Endpoint = Endpoint { method: Method::GET, path: "/calls/{id}/participants/{id}", handler };
 
 fn handler(service: &Service, request: &ApiRequest) -> Result<Reply, ApiError> {
     let world = service.world();

@@ -6,11 +6,7 @@ use http::Method;
 use super::{ApiError, ApiRequest, Endpoint, Reply};
 use crate::service::Service;
 
-pub(super) const ENDPOINT: Endpoint = Endpoint {
-    method: Method::GET,
-    path: "/calls/{id}/audioRoutingGroups",
-    handler,
-};
+pub(super) const ENDPOINT: Endpoint = Endpoint { method: Method::GET, path: "/calls/{id}/audioRoutingGroups", handler };
 
 fn handler(service: &Service, request: &ApiRequest) -> Result<Reply, ApiError> {
     let world = service.world();

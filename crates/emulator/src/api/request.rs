@@ -57,9 +57,7 @@ impl ApiRequest {
     ///
     /// 404 (another application's call does not exist), 403 code 7505.
     pub(crate) fn own_call<'a>(&self, world: &'a World) -> Result<&'a Call, ApiError> {
-        let call = world
-            .own_call(&self.call_id(), &self.caller)
-            .ok_or_else(ApiError::call_not_found)?;
+        let call = world.own_call(&self.call_id(), &self.caller).ok_or_else(ApiError::call_not_found)?;
         if call.tenant_id != self.caller.tenant_id {
             return Err(ApiError::tenant_mismatch());
         }

@@ -9,11 +9,8 @@ use http::Method;
 use super::{ApiError, ApiRequest, Endpoint, Reply};
 use crate::service::Service;
 
-pub(super) const ENDPOINT: Endpoint = Endpoint {
-    method: Method::PATCH,
-    path: "/calls/{id}/audioRoutingGroups/{id}",
-    handler,
-};
+pub(super) const ENDPOINT: Endpoint =
+    Endpoint { method: Method::PATCH, path: "/calls/{id}/audioRoutingGroups/{id}", handler };
 
 fn handler(service: &Service, request: &ApiRequest) -> Result<Reply, ApiError> {
     let mut world = service.world();

@@ -23,10 +23,7 @@ pub(crate) struct Patience {
 #[derive(Debug)]
 pub(crate) enum CallMachine {
     /// Accepted; media is being connected.
-    Establishing {
-        media_by: ServiceTime,
-        keep_alive_by: ServiceTime,
-    },
+    Establishing { media_by: ServiceTime, keep_alive_by: ServiceTime },
     /// In the conversation.
     Established { keep_alive_by: ServiceTime },
     /// Gone; every input is without effect.
@@ -54,11 +51,7 @@ pub(crate) enum CallInput {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum CallEffect {
     /// Tell the bot a new state.
-    Notify {
-        state: CallState,
-        audio: Option<MediaState>,
-        result: Option<ResultInfo>,
-    },
+    Notify { state: CallState, audio: Option<MediaState>, result: Option<ResultInfo> },
     /// Show the bot's participant to everybody, and the roster to the bot.
     EnterRoster,
     /// Take the participant, its routes and its media out of the conversation.
@@ -71,10 +64,7 @@ impl CallMachine {
         let keep_alive_by = now.after(patience.keep_alive);
         let mut effects = vec![notify(CallState::Establishing)];
         let machine = if has_media {
-            Self::Establishing {
-                media_by: now.after(patience.media_setup),
-                keep_alive_by,
-            }
+            Self::Establishing { media_by: now.after(patience.media_setup), keep_alive_by }
         } else {
             effects.extend(established(MediaState::Inactive));
             Self::Established { keep_alive_by }
@@ -120,10 +110,7 @@ impl CallMachine {
             (Self::Establishing { media_by, .. }, CallInput::Timeout) if now >= *media_by => {
                 self.end(media_never_connected(), false)
             }
-            (
-                Self::Establishing { keep_alive_by, .. } | Self::Established { keep_alive_by },
-                CallInput::Timeout,
-            ) => {
+            (Self::Establishing { keep_alive_by, .. } | Self::Established { keep_alive_by }, CallInput::Timeout) => {
                 if now < *keep_alive_by {
                     return Vec::new();
                 }
@@ -138,11 +125,7 @@ impl CallMachine {
         if by_bot {
             effects.push(notify(CallState::Terminating));
         }
-        effects.push(CallEffect::Notify {
-            state: CallState::Terminated,
-            audio: None,
-            result: Some(result),
-        });
+        effects.push(CallEffect::Notify { state: CallState::Terminated, audio: None, result: Some(result) });
         effects
     }
 }
@@ -152,14 +135,7 @@ fn notify(state: CallState) -> CallEffect {
 }
 
 fn established(audio: MediaState) -> [CallEffect; 2] {
-    [
-        CallEffect::Notify {
-            state: CallState::Established,
-            audio: Some(audio),
-            result: None,
-        },
-        CallEffect::EnterRoster,
-    ]
+    [CallEffect::Notify { state: CallState::Established, audio: Some(audio), result: None }, CallEffect::EnterRoster]
 }
 
 /// A published end reason with the text Graph uses to repeat the numbers.
@@ -202,10 +178,7 @@ fn not_kept_alive() -> ResultInfo {
 mod tests {
     use super::*;
 
-    const PATIENCE: Patience = Patience {
-        keep_alive: Duration::from_secs(2700),
-        media_setup: Duration::from_secs(20),
-    };
+    const PATIENCE: Patience = Patience { keep_alive: Duration::from_secs(2700), media_setup: Duration::from_secs(20) };
 
     fn at(seconds: u64) -> ServiceTime {
         ServiceTime::START.after(Duration::from_secs(seconds))

@@ -108,9 +108,7 @@ impl Call {
 
     /// Where a routing group of this name is; names ignore case.
     pub(crate) fn group_index(&self, name: &str) -> Option<usize> {
-        self.groups
-            .iter()
-            .position(|group| group.id.as_deref().is_some_and(|id| id.eq_ignore_ascii_case(name)))
+        self.groups.iter().position(|group| group.id.as_deref().is_some_and(|id| id.eq_ignore_ascii_case(name)))
     }
 
     /// The name of a routing group inside the conversation, where groups of all calls meet.

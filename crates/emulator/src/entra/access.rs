@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use thiserror::Error;
 
-use super::keys::{JwtError, SigningKey};
 use super::GRAPH_AUDIENCE;
+use super::keys::{JwtError, SigningKey};
 
 /// The application behind a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,14 +51,8 @@ impl Caller {
     /// # Errors
     ///
     /// [`AccessError`] when there is no token or it is not valid now.
-    pub(crate) fn authenticate(
-        header: Option<&str>,
-        key: &SigningKey,
-        now: Timestamp,
-    ) -> Result<Self, AccessError> {
-        let (scheme, token) = header
-            .and_then(|header| header.trim().split_once(' '))
-            .ok_or(AccessError::Empty)?;
+    pub(crate) fn authenticate(header: Option<&str>, key: &SigningKey, now: Timestamp) -> Result<Self, AccessError> {
+        let (scheme, token) = header.and_then(|header| header.trim().split_once(' ')).ok_or(AccessError::Empty)?;
         if !scheme.eq_ignore_ascii_case("bearer") {
             return Err(AccessError::Empty);
         }

@@ -251,17 +251,13 @@ impl Directory {
         let Some(named) = tenant else {
             return Ok(self.first_tenant.clone());
         };
-        self.tenant(named)
-            .map(str::to_owned)
-            .ok_or_else(|| DirectoryError::UnknownTenant(named.to_owned()))
+        self.tenant(named).map(str::to_owned).ok_or_else(|| DirectoryError::UnknownTenant(named.to_owned()))
     }
 }
 
 /// A GUID in canonical spelling: dashed, lower case.
 fn guid(text: &str) -> Result<String, DirectoryError> {
-    Uuid::parse_str(text)
-        .map(|id| id.to_string())
-        .map_err(|_| DirectoryError::NotGuid(text.to_owned()))
+    Uuid::parse_str(text).map(|id| id.to_string()).map_err(|_| DirectoryError::NotGuid(text.to_owned()))
 }
 
 fn fresh() -> String {

@@ -36,8 +36,8 @@ pub(crate) enum JwtError {
 
 impl SigningKey {
     fn generate() -> Self {
-        let pair = KeyPair::generate(KeySize::Rsa2048)
-            .expect("invariant: the cryptography library can make an RSA-2048 key");
+        let pair =
+            KeyPair::generate(KeySize::Rsa2048).expect("invariant: the cryptography library can make an RSA-2048 key");
         let kid = B64.encode(&digest(&SHA256, pair.public_key().as_ref()).as_ref()[..15]);
         Self { pair, kid }
     }

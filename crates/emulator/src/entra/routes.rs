@@ -6,11 +6,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use axum::Router;
 use axum::extract::rejection::FormRejection;
 use axum::extract::{Form, Path, State};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{get, post};
-use axum::Router;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use http::header::{AUTHORIZATION, CACHE_CONTROL};
@@ -42,12 +42,10 @@ async fn token(
 ) -> Response {
     let key = service.authority_key().await;
     let now = service.clock.wall();
-    let issued = form
-        .map_err(|_| TokenError::MissingParameter("grant_type"))
-        .and_then(|Form(mut form)| {
-            basic_credentials(&headers, &mut form);
-            issue_token(&service.directory(), &key, &tenant, &form, now, service.limits.token_lifetime)
-        });
+    let issued = form.map_err(|_| TokenError::MissingParameter("grant_type")).and_then(|Form(mut form)| {
+        basic_credentials(&headers, &mut form);
+        issue_token(&service.directory(), &key, &tenant, &form, now, service.limits.token_lifetime)
+    });
     let (status, body) = match issued {
         Ok(body) => (StatusCode::OK, body),
         Err(error) => {

@@ -27,13 +27,21 @@ pub(crate) enum TokenError {
     MissingCredential,
     #[error("Client certificates are not offered by this service: send 'client_secret'.")]
     CertificateNotOffered,
-    #[error("Tenant '{0}' not found. Check to make sure you have the correct tenant ID and are signing into the correct cloud.")]
+    #[error(
+        "Tenant '{0}' not found. Check to make sure you have the correct tenant ID and are signing into the correct cloud."
+    )]
     UnknownTenant(String),
-    #[error("Application with identifier '{app}' was not found in the directory '{tenant}'. This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the tenant.")]
+    #[error(
+        "Application with identifier '{app}' was not found in the directory '{tenant}'. This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the tenant."
+    )]
     UnknownApp { app: String, tenant: String },
-    #[error("Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID, for a secret added to app '{0}'.")]
+    #[error(
+        "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID, for a secret added to app '{0}'."
+    )]
     WrongSecret(String),
-    #[error("The provided value for scope {0} is not valid. Client credential flows must have a scope value with /.default suffixed to the resource identifier (application ID URI).")]
+    #[error(
+        "The provided value for scope {0} is not valid. Client credential flows must have a scope value with /.default suffixed to the resource identifier (application ID URI)."
+    )]
     InvalidScope(String),
 }
 
@@ -87,11 +95,8 @@ pub(crate) fn issue_token(
     now: Timestamp,
     lifetime: Duration,
 ) -> Result<Value, TokenError> {
-    let field = |name: &'static str| {
-        form.get(name)
-            .filter(|value| !value.is_empty())
-            .ok_or(TokenError::MissingParameter(name))
-    };
+    let field =
+        |name: &'static str| form.get(name).filter(|value| !value.is_empty()).ok_or(TokenError::MissingParameter(name));
     let grant = field("grant_type")?;
     if grant != "client_credentials" {
         return Err(TokenError::UnsupportedGrant(grant.clone()));
@@ -101,10 +106,7 @@ pub(crate) fn issue_token(
     let tenant = resolve_tenant(directory, tenant, app)?;
     let app = app
         .filter(|app| app.tenant_id == tenant || app.consents.contains_key(&tenant))
-        .ok_or_else(|| TokenError::UnknownApp {
-            app: client_id.clone(),
-            tenant: tenant.clone(),
-        })?;
+        .ok_or_else(|| TokenError::UnknownApp { app: client_id.clone(), tenant: tenant.clone() })?;
     check_secret(app, form)?;
     let scope = field("scope")?;
     if !scope.ends_with("/.default") {
@@ -124,10 +126,7 @@ fn resolve_tenant(directory: &Directory, named: &str, app: Option<&App>) -> Resu
     if named.eq_ignore_ascii_case("common") || named.eq_ignore_ascii_case("organizations") {
         return Ok(app.map_or(directory.first_tenant(), |app| &app.tenant_id).to_owned());
     }
-    directory
-        .tenant(named)
-        .map(str::to_owned)
-        .ok_or_else(|| TokenError::UnknownTenant(named.to_owned()))
+    directory.tenant(named).map(str::to_owned).ok_or_else(|| TokenError::UnknownTenant(named.to_owned()))
 }
 
 fn check_secret(app: &App, form: &HashMap<String, String>) -> Result<(), TokenError> {
@@ -165,9 +164,7 @@ fn access_claims(app: &App, tenant: &str, now: Timestamp, lifetime: Duration) ->
 /// The object id of an app in a tenant: always the same for the pair.
 fn service_principal(app_id: &str, tenant: &str) -> Uuid {
     let hash = digest(&SHA256, format!("{tenant}/{app_id}").as_bytes());
-    let bytes = hash.as_ref()[..16]
-        .try_into()
-        .expect("invariant: SHA-256 has 32 bytes");
+    let bytes = hash.as_ref()[..16].try_into().expect("invariant: SHA-256 has 32 bytes");
     uuid::Builder::from_random_bytes(bytes).into_uuid()
 }
 

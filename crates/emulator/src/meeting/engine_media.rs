@@ -14,10 +14,8 @@ use antiphon_engine::{
 use antiphon_graph::ParticipantId;
 use tokio::sync::mpsc;
 
-use super::media::{
-    JoinTerms, MediaAnswer, MediaError, MediaEvent, MediaEventKind, MediaService, MeetingMedia,
-};
 use super::MeetingId;
+use super::media::{JoinTerms, MediaAnswer, MediaError, MediaEvent, MediaEventKind, MediaService, MeetingMedia};
 
 /// The engine as a maker of meetings' media.
 #[derive(Debug)]
@@ -46,14 +44,10 @@ impl MediaService for EngineMedia {
     fn open(&self, meeting: &MeetingId, events: mpsc::Sender<MediaEvent>) -> Result<Arc<dyn MeetingMedia>, MediaError> {
         let meeting = meeting.clone();
         let on_event = move |event| report(&meeting, event, &events);
-        let options = ConversationOptions {
-            max_participants: self.max_participants,
-            ..ConversationOptions::new(on_event)
-        };
-        let conversation = self
-            .engine
-            .conversation(options)
-            .map_err(|error| MediaError::Unavailable(error.to_string()))?;
+        let options =
+            ConversationOptions { max_participants: self.max_participants, ..ConversationOptions::new(on_event) };
+        let conversation =
+            self.engine.conversation(options).map_err(|error| MediaError::Unavailable(error.to_string()))?;
         Ok(Arc::new(EngineConversation(conversation)))
     }
 }

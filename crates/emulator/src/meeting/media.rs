@@ -86,11 +86,7 @@ pub(crate) enum MediaError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum MediaEvent {
     /// Something happened to one participant's media.
-    Participant {
-        meeting: MeetingId,
-        who: ParticipantId,
-        kind: MediaEventKind,
-    },
+    Participant { meeting: MeetingId, who: ParticipantId, kind: MediaEventKind },
     /// The whole meeting lost its media by a fault of the engine.
     Failed { meeting: MeetingId },
 }

@@ -46,10 +46,7 @@ impl MeetingNames {
 pub(crate) fn fresh_passcode() -> String {
     const ALPHABET: &[u8] = b"ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz23456789";
     let random = Uuid::new_v4();
-    random.as_bytes()[..6]
-        .iter()
-        .map(|byte| char::from(ALPHABET[usize::from(*byte) % ALPHABET.len()]))
-        .collect()
+    random.as_bytes()[..6].iter().map(|byte| char::from(ALPHABET[usize::from(*byte) % ALPHABET.len()])).collect()
 }
 
 /// Everything but unreserved characters escaped (RFC 3986 §2.1).

@@ -3,7 +3,7 @@
 //! One async task per call runs [`Courier::run`]: one request in flight, in order. Retried on connection failure,
 //! timeout, 408, 429 and 5xx after the configured pauses; any other refusal is final. What could not be delivered is
 //! counted and logged, and the next one goes out. Redirects are not followed.
-//! Spec: the token is RS256 with `iss` https://graph.microsoft.com, `aud` the app id and `tid` the call's tenant.
+//! Spec: the token is RS256 with `iss` <https://graph.microsoft.com>, `aud` the app id and `tid` the call's tenant.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -111,10 +111,9 @@ impl Courier {
         for source in trust {
             let pem = match source {
                 TrustAnchors::Pem(pem) => pem.clone(),
-                TrustAnchors::PemFile(path) => std::fs::read(path).map_err(|source| CourierError::TrustFile {
-                    path: path.clone(),
-                    source,
-                })?,
+                TrustAnchors::PemFile(path) => {
+                    std::fs::read(path).map_err(|source| CourierError::TrustFile { path: path.clone(), source })?
+                }
             };
             anchors.extend(reqwest::Certificate::from_pem_bundle(&pem).map_err(CourierError::TrustAnchors)?);
         }
@@ -154,8 +153,8 @@ impl Courier {
     }
 
     async fn deliver(&self, to: &Recipient, notification: &Notification, mut stopping: watch::Receiver<bool>) {
-        let body = serde_json::to_vec(&notification.body(&to.callback_uri))
-            .expect("invariant: a notification is plain JSON");
+        let body =
+            serde_json::to_vec(&notification.body(&to.callback_uri)).expect("invariant: a notification is plain JSON");
         let mut pauses = self.pauses.iter();
         loop {
             let reason = match self.post(to, body.clone()).await {
@@ -255,8 +254,5 @@ fn http_client(anchors: Vec<reqwest::Certificate>) -> Result<reqwest::Client, re
             .no_proxy()
     };
     // A machine without any system certificate still reaches the webhooks it was given anchors for.
-    builder()
-        .tls_certs_merge(anchors.clone())
-        .build()
-        .or_else(|_| builder().tls_certs_only(anchors).build())
+    builder().tls_certs_merge(anchors.clone()).build().or_else(|_| builder().tls_certs_only(anchors).build())
 }

@@ -11,8 +11,7 @@ pub use courier::{CourierError, DeliveryCounts};
 pub(crate) use outbox::Outbox;
 
 use antiphon_graph::{
-    Call, CallId, ChangeType, CommsNotification, CommsNotifications, DeltaParticipants, Participant,
-    ResourceData,
+    Call, CallId, ChangeType, CommsNotification, CommsNotifications, DeltaParticipants, Participant, ResourceData,
 };
 use serde::Serialize;
 
@@ -38,12 +37,7 @@ pub(crate) struct Notification {
 impl Notification {
     /// A change of the call itself; the last one is a deletion.
     pub(crate) fn call(id: &CallId, change: ChangeType, call: &Call) -> Self {
-        Self {
-            subject: Subject::State,
-            change,
-            path: format!("/calls/{id}"),
-            data: entity(ResourceData::one(call)),
-        }
+        Self { subject: Subject::State, change, path: format!("/calls/{id}"), data: entity(ResourceData::one(call)) }
     }
 
     /// The complete roster.
@@ -57,12 +51,7 @@ impl Notification {
     }
 
     fn of_roster(id: &CallId, data: ResourceData) -> Self {
-        Self {
-            subject: Subject::Roster,
-            change: ChangeType::Updated,
-            path: format!("/calls/{id}/participants"),
-            data,
-        }
+        Self { subject: Subject::Roster, change: ChangeType::Updated, path: format!("/calls/{id}/participants"), data }
     }
 
     /// The body of the request: one notification, named in both path families.
@@ -102,11 +91,7 @@ mod tests {
     #[test]
     fn call_notification_has_the_published_shape() {
         let id = CallId::new("2f1a1100-b174-40a0-aba7-0b405e01ed92");
-        let call = Call {
-            id: Some(id.clone()),
-            state: Some(CallState::Established),
-            ..Call::default()
-        };
+        let call = Call { id: Some(id.clone()), state: Some(CallState::Established), ..Call::default() };
         let body = Notification::call(&id, ChangeType::Updated, &call).body("https://bot.contoso.com/callback");
         assert_eq!(
             serde_json::to_value(body).unwrap(),

@@ -28,11 +28,7 @@ struct State {
 impl Outbox {
     /// An open, empty queue for at most `limit` notifications.
     pub(crate) fn new(limit: usize) -> Self {
-        Self {
-            limit: limit.max(1),
-            state: Mutex::default(),
-            changed: Notify::new(),
-        }
+        Self { limit: limit.max(1), state: Mutex::default(), changed: Notify::new() }
     }
 
     /// Appends a notification; says how many others had to be dropped for it (0 or 1).

@@ -1,7 +1,6 @@
 //! Tokens, roles and ownership.
 
 use super::*;
-use std::time::Duration;
 
 #[tokio::test]
 async fn request_without_a_valid_token_is_401_with_a_plain_challenge() {

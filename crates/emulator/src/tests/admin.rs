@@ -67,14 +67,32 @@ async fn mistakes_are_answered_in_a_sentence() {
     let participants = format!("/emulator/meetings/{}/participants", meeting.id);
     for (method, path, body, status, word) in [
         (Method::POST, "/emulator/apps", json!({ "name": "Bot" }), 400, "displayName"),
-        (Method::POST, "/emulator/apps", json!({ "displayName": "B", "permissions": ["X"] }), 400, "calling permission"),
+        (
+            Method::POST,
+            "/emulator/apps",
+            json!({ "displayName": "B", "permissions": ["X"] }),
+            400,
+            "calling permission",
+        ),
         (Method::POST, "/emulator/apps", json!({ "displayName": "B", "appId": "x" }), 400, "GUID"),
         (Method::POST, "/emulator/apps/x/consent", json!({}), 404, "application"),
         (Method::POST, "/emulator/meetings", json!({ "organizerId": "x" }), 404, "user"),
         (Method::POST, "/emulator/meetings/x/participants", json!({ "displayName": "A" }), 404, "meeting"),
         (Method::POST, &participants, json!({}), 400, "displayName or userId"),
-        (Method::POST, &participants, json!({ "displayName": "A", "offer": { "type": "offer", "sdp": "bad" } }), 400, "no audio"),
-        (Method::POST, &participants, json!({ "displayName": "A", "offer": { "type": "answer", "sdp": "" } }), 400, "offer.type"),
+        (
+            Method::POST,
+            &participants,
+            json!({ "displayName": "A", "offer": { "type": "offer", "sdp": "bad" } }),
+            400,
+            "no audio",
+        ),
+        (
+            Method::POST,
+            &participants,
+            json!({ "displayName": "A", "offer": { "type": "answer", "sdp": "" } }),
+            400,
+            "offer.type",
+        ),
         (Method::GET, "/emulator/nothing", json!({}), 404, "/emulator/nothing"),
     ] {
         let answer = rig.admin(method, path, Some(body)).await.expect(status);
@@ -130,6 +148,9 @@ async fn join_page_is_one_self_contained_file() {
     let html = page.expect(200);
     let html = html.as_str().unwrap();
     assert!(html.contains("window.antiphon") && html.contains("RTCPeerConnection"));
-    assert!(!html.contains("src=\"") && !html.contains("http://") && !html.contains("https://"), "nothing is fetched from elsewhere");
+    assert!(
+        !html.contains("src=\"") && !html.contains("http://") && !html.contains("https://"),
+        "nothing is fetched from elsewhere"
+    );
     rig.admin(Method::GET, "/emulator/meetings/x/join", None).await.expect(404);
 }

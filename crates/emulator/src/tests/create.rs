@@ -89,10 +89,13 @@ async fn malformed_requests_are_refused_before_permissions_are_looked_at() {
         ("smell", edit(&|body| body["requestedModalities"] = json!(["audio", "smell"]))),
         ("targets", edit(&|body| drop(body.as_object_mut().unwrap().remove("meetingInfo")))),
         ("exclude", edit(&|body| body["targets"] = json!([target]))),
-        ("At most 5", edit(&|body| {
-            body["targets"] = json!([target, target, target, target, target, target]);
-            body["meetingInfo"] = Value::Null;
-        })),
+        (
+            "At most 5",
+            edit(&|body| {
+                body["targets"] = json!([target, target, target, target, target, target]);
+                body["meetingInfo"] = Value::Null;
+            }),
+        ),
         ("threadId", edit(&|body| body["chatInfo"] = Value::Null)),
         ("organizer", edit(&|body| body["meetingInfo"]["organizer"] = json!({}))),
         ("seanceInfo", edit(&|body| body["meetingInfo"]["@odata.type"] = json!("#microsoft.graph.seanceInfo"))),
@@ -183,10 +186,9 @@ async fn placing_calls_to_people_is_not_implemented_yet() {
     let rig = Rig::start().await;
     let meeting = rig.meeting();
     let target = json!({ "identity": { "user": { "id": "u" } } });
-    for (permission, targets) in [
-        ("Calls.Initiate.All", json!([target])),
-        ("Calls.InitiateGroupCall.All", json!([target, target])),
-    ] {
+    for (permission, targets) in
+        [("Calls.Initiate.All", json!([target])), ("Calls.InitiateGroupCall.All", json!([target, target]))]
+    {
         let bot = rig.bot(&[permission, "Calls.AccessMedia.All"]).await;
         let mut body = bot.join_body(&meeting);
         body.as_object_mut().unwrap().remove("meetingInfo");
@@ -208,10 +210,7 @@ async fn blob_of_another_make_lives_a_full_life_without_media() {
     let now = bot.get(&path_of(&call)).await.expect(200);
     assert_eq!(now["state"], "established");
     assert_eq!(now["mediaState"]["audio"], "inactive");
-    assert_eq!(
-        rig.webhook.summaries(3).await,
-        ["updated establishing", "updated established", "roster"]
-    );
+    assert_eq!(rig.webhook.summaries(3).await, ["updated establishing", "updated established", "roster"]);
     bot.delete(&path_of(&call)).await.expect(204);
     assert_eq!(rig.webhook.summaries(2).await, ["updated terminating", "deleted terminated 200/7000"]);
 }
@@ -232,7 +231,9 @@ async fn offer_the_engine_cannot_answer_is_400_and_leaves_nothing_behind() {
     let rig = Rig::start().await;
     let meeting = rig.meeting();
     let bot = rig.bot(JOIN).await;
-    for sdp in [json!({ "version": 1, "type": "offer", "sdp": "bad" }), json!({ "version": 1, "type": "answer", "sdp": "x" })] {
+    for sdp in
+        [json!({ "version": 1, "type": "offer", "sdp": "bad" }), json!({ "version": 1, "type": "answer", "sdp": "x" })]
+    {
         let mut body = bot.join_body(&meeting);
         body["mediaConfig"]["blob"] = json!(json!({ "antiphon": sdp }).to_string());
         bot.post("/v1.0/communications/calls", body).await.expect_error(400, "invalidRequest");
@@ -269,6 +270,7 @@ async fn full_meeting_and_too_many_calls_are_refused() {
     answer.expect_error(429, "TooManyRequests");
     rig.person(&meeting, "Ann");
     let second = rig.bot(JOIN).await;
-    let message = second.post("/v1.0/communications/calls", second.join_body(&meeting)).await.expect_error(403, "Forbidden");
+    let message =
+        second.post("/v1.0/communications/calls", second.join_body(&meeting)).await.expect_error(403, "Forbidden");
     assert!(message.contains("full"), "{message}");
 }

@@ -30,10 +30,8 @@ async fn every_unknown_route_and_method_is_answered_in_the_envelope() {
 #[tokio::test]
 async fn client_request_id_is_echoed_in_header_and_body() {
     let rig = Rig::start().await;
-    let request = Request::get("/v1.0/communications/calls/c")
-        .header("client-request-id", "b0a1")
-        .body(Body::empty())
-        .unwrap();
+    let request =
+        Request::get("/v1.0/communications/calls/c").header("client-request-id", "b0a1").body(Body::empty()).unwrap();
     let answer = rig.send(request).await;
     assert_eq!(answer.header("client-request-id"), "b0a1");
     assert_eq!(answer.body["error"]["innerError"]["client-request-id"], "b0a1");

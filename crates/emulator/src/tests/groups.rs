@@ -123,10 +123,7 @@ async fn member_who_leaves_is_dropped_from_the_group_and_the_group_stays() {
     bot.post(&room.groups, group("g", "multicast", &[me], &[ann, ben])).await.expect(200);
     rig.media.take();
     rig.service.remove_participant(&room.meeting.id, &ann.into()).unwrap();
-    assert_eq!(
-        rig.media.take(),
-        [format!("leave {ann}"), format!("group {}/g [{me}] -> [{ben}]", room.call_id)]
-    );
+    assert_eq!(rig.media.take(), [format!("leave {ann}"), format!("group {}/g [{me}] -> [{ben}]", room.call_id)]);
     rig.service.remove_participant(&room.meeting.id, &ben.into()).unwrap();
     assert_eq!(rig.media.take(), [format!("leave {ben}"), format!("no group {}/g", room.call_id)]);
     let left = bot.get(&format!("{}/g", room.groups)).await.expect(200);

@@ -1,7 +1,6 @@
 //! The life of calls: how they end, and what the bot is told.
 
 use super::*;
-use std::time::Duration;
 
 #[tokio::test]
 async fn own_delete_is_terminating_then_terminated_and_the_meeting_goes_on() {
@@ -95,7 +94,8 @@ async fn person_whose_media_never_connects_is_taken_out() {
     rig.person(&meeting, "Ben");
     rig.hand.advance(Duration::from_secs(20));
     // The driver works through its inputs in order: once it has taken this report, the deadline before it is done.
-    let probe = MediaEvent::Participant { meeting: meeting.id.clone(), who: "x".into(), kind: MediaEventKind::Connected };
+    let probe =
+        MediaEvent::Participant { meeting: meeting.id.clone(), who: "x".into(), kind: MediaEventKind::Connected };
     while rig.service.meeting_view(&meeting.id).unwrap().participants.len() == 2 {
         rig.service.media_events.send(probe.clone()).await.unwrap();
         tokio::task::yield_now().await;

@@ -3,7 +3,6 @@
 use super::*;
 use antiphon_graph::CommsNotifications;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
-use std::time::Duration;
 
 #[tokio::test]
 async fn notification_is_signed_by_the_published_key_for_the_app_and_tenant() {
@@ -54,7 +53,7 @@ async fn notification_has_both_resource_paths_and_partial_call_data() {
 
 #[tokio::test]
 async fn failed_delivery_is_retried_after_one_two_and_four_seconds_then_given_up() {
-    let rig = Rig::with(|config| config.limits.webhook_timeout = Duration::from_secs(86_400)).await;
+    let rig = Rig::start().await;
     let meeting = rig.meeting();
     let bot = rig.bot(JOIN).await;
     rig.webhook.answer_next(&[500, 429, 408, 503]);
@@ -87,7 +86,7 @@ async fn advance_until_retry(rig: &Rig, pause: u64) {
 
 #[tokio::test]
 async fn webhook_that_never_answers_is_given_its_timeout_and_then_tried_again() {
-    let rig = Rig::start().await;
+    let rig = Rig::with(|config| config.limits.webhook_timeout = Duration::from_secs(10)).await;
     let meeting = rig.meeting();
     let bot = rig.bot(JOIN).await;
     let mute = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap(); // connects, but nobody reads

@@ -56,7 +56,8 @@ async fn delta_roster_is_numbered_from_one_without_gaps_and_starts_complete() {
     let bot = rig.bot(JOIN).await;
     rig.person(&meeting, "Ann");
     let mut body = bot.join_body(&meeting);
-    body["callOptions"] = json!({ "isDeltaRosterEnabled": true, "@odata.type": "#microsoft.graph.outgoingCallOptions" });
+    body["callOptions"] =
+        json!({ "isDeltaRosterEnabled": true, "@odata.type": "#microsoft.graph.outgoingCallOptions" });
     let call = bot.post("/v1.0/communications/calls", body).await.expect(201);
     let me = ParticipantId::new(call["myParticipantId"].as_str().unwrap());
     rig.report(&meeting.id, &me, MediaEventKind::Connected);

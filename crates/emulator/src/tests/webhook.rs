@@ -44,7 +44,7 @@ impl Posted {
 }
 
 struct Shared {
-    posted: mpsc::UnboundedSender<Posted>,
+    posted: mpsc::Sender<Posted>,
     script: Mutex<VecDeque<u16>>,
 }
 
@@ -52,12 +52,12 @@ struct Shared {
 pub(super) struct Webhook {
     url: String,
     shared: Arc<Shared>,
-    posted: tokio::sync::Mutex<mpsc::UnboundedReceiver<Posted>>,
+    posted: tokio::sync::Mutex<mpsc::Receiver<Posted>>,
 }
 
 impl Webhook {
     pub(super) async fn start() -> Self {
-        let (sender, posted) = mpsc::unbounded_channel();
+        let (sender, posted) = mpsc::channel(1024);
         let shared = Arc::new(Shared { posted: sender, script: Mutex::default() });
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let url = format!("http://{}/callback", listener.local_addr().unwrap());
@@ -99,7 +99,7 @@ impl Webhook {
 
 async fn receive(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> StatusCode {
     let body = serde_json::from_slice(&body).unwrap();
-    shared.posted.send(Posted { headers, body }).unwrap();
+    shared.posted.try_send(Posted { headers, body }).unwrap();
     let status = shared.script.lock().unwrap().pop_front().unwrap_or(202);
     StatusCode::from_u16(status).unwrap()
 }

@@ -75,19 +75,13 @@ impl World {
         let id = CallId::from(Uuid::new_v4());
         let participant = ParticipantId::from(Uuid::new_v4());
         let terms = JoinTerms { in_default_group: request.in_default_group, muted: false };
-        let answer = request
-            .offer
-            .as_deref()
-            .map(|offer| meeting.media.answer(&participant, offer, terms))
-            .transpose()?;
+        let answer =
+            request.offer.as_deref().map(|offer| meeting.media.answer(&participant, offer, terms)).transpose()?;
 
         let mut resource = request.resource;
         resource.id = Some(id.clone());
         resource.my_participant_id = Some(participant.clone());
-        let call_chain_id = resource
-            .call_chain_id
-            .get_or_insert_with(|| meeting.call_chain_id.clone())
-            .clone();
+        let call_chain_id = resource.call_chain_id.get_or_insert_with(|| meeting.call_chain_id.clone()).clone();
         let resource = finish(resource, answer.as_ref().map(|answer| answer.sdp.as_str()));
         let identity = resource.source.as_ref().and_then(|source| source.identity.clone()).unwrap_or_default();
         meeting.members.push(Member {
@@ -134,10 +128,7 @@ impl World {
         if call.machine.state() != CallState::Established {
             return Vec::new();
         }
-        self.meetings
-            .get(&call.meeting)
-            .map(|meeting| meeting.participants())
-            .unwrap_or_default()
+        self.meetings.get(&call.meeting).map(|meeting| meeting.participants()).unwrap_or_default()
     }
 
     /// The bot hangs up.

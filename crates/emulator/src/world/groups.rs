@@ -145,10 +145,7 @@ fn check(group: AudioRoutingGroup, meeting: &Meeting) -> Result<AudioRoutingGrou
 /// Sets a group's routes in the engine, which knows only those with media.
 fn apply(call: &Call, meeting: &Meeting, group: &AudioRoutingGroup) -> Result<(), MediaError> {
     let with_media = |ids: &[ParticipantId]| -> Vec<ParticipantId> {
-        ids.iter()
-            .filter(|id| meeting.member(id).is_some_and(|member| member.source_id.is_some()))
-            .cloned()
-            .collect()
+        ids.iter().filter(|id| meeting.member(id).is_some_and(|member| member.source_id.is_some())).cloned().collect()
     };
     let name = call.engine_group_name(group);
     let (sources, receivers) = (with_media(&group.sources), with_media(&group.receivers));

@@ -52,10 +52,7 @@ impl World {
         Self {
             meetings: HashMap::new(),
             calls: HashMap::new(),
-            patience: Patience {
-                keep_alive: limits.keep_alive,
-                media_setup: limits.media_setup,
-            },
+            patience: Patience { keep_alive: limits.keep_alive, media_setup: limits.media_setup },
             participants_limit: limits.participants,
             calls_per_app: limits.calls_per_app,
             queued_notifications: limits.queued_notifications,
@@ -108,7 +105,7 @@ impl World {
     }
 
     /// Ends a meeting for everybody; says whether there was one.
-    pub(crate) fn end_meeting(&mut self, id: &MeetingId, reason: ResultInfo, now: ServiceTime) -> bool {
+    pub(crate) fn end_meeting(&mut self, id: &MeetingId, reason: &ResultInfo, now: ServiceTime) -> bool {
         let Some(meeting) = self.meetings.get(id) else {
             return false;
         };
@@ -126,7 +123,7 @@ impl World {
     pub(crate) fn end_everything(&mut self, now: ServiceTime) {
         let all: Vec<MeetingId> = self.meetings.keys().cloned().collect();
         for id in all {
-            self.end_meeting(&id, conversation_ended(), now);
+            self.end_meeting(&id, &conversation_ended(), now);
         }
     }
 

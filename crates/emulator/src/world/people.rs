@@ -54,20 +54,14 @@ impl World {
     ) -> Result<PersonJoined, PersonError> {
         let limit = self.participants_limit;
         let connect_by = now.after(self.patience.media_setup);
-        let meeting = self
-            .meetings
-            .get_mut(meeting_id)
-            .ok_or_else(|| PersonError::NoMeeting(meeting_id.to_string()))?;
+        let meeting =
+            self.meetings.get_mut(meeting_id).ok_or_else(|| PersonError::NoMeeting(meeting_id.to_string()))?;
         if meeting.members.len() >= limit {
             return Err(PersonError::Full);
         }
         let id = ParticipantId::from(Uuid::new_v4());
         let terms = JoinTerms { in_default_group: person.in_default_group, muted: person.muted };
-        let answer = person
-            .offer
-            .as_deref()
-            .map(|offer| meeting.media.answer(&id, offer, terms))
-            .transpose()?;
+        let answer = person.offer.as_deref().map(|offer| meeting.media.answer(&id, offer, terms)).transpose()?;
         meeting.members.push(Member {
             id: id.clone(),
             identity: person.identity,

@@ -14,11 +14,17 @@ impl World {
     pub(crate) fn media_event(&mut self, event: &MediaEvent, now: ServiceTime) {
         match event {
             MediaEvent::Participant { meeting, who, kind } => self.participant_event(meeting, who, *kind, now),
-            MediaEvent::Failed { meeting } => drop(self.end_meeting(meeting, media_failed(), now)),
+            MediaEvent::Failed { meeting } => drop(self.end_meeting(meeting, &media_failed(), now)),
         }
     }
 
-    fn participant_event(&mut self, meeting_id: &MeetingId, who: &ParticipantId, kind: MediaEventKind, now: ServiceTime) {
+    fn participant_event(
+        &mut self,
+        meeting_id: &MeetingId,
+        who: &ParticipantId,
+        kind: MediaEventKind,
+        now: ServiceTime,
+    ) {
         let Some(member) = self.meetings.get_mut(meeting_id).and_then(|meeting| meeting.member_mut(who)) else {
             return;
         };
