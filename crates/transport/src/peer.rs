@@ -28,7 +28,8 @@ use crate::stats::{DropReason, LegCounters, LegStats, add};
 
 /// How often authentic media is told to ICE as a sign of life.
 const MEDIA_NOTE: Duration = Duration::from_secs(1);
-/// What is left of consent after the peer's BYE; its next check, at most 5 s apart, restores it.
+/// How long a leg outlives the peer's BYE without a sign of life: consent checks are at most 5 s apart, so
+/// a peer that only ended a stream is heard of before that.
 const AFTER_BYE: Duration = Duration::from_secs(8);
 
 /// What all peers of one side share.
@@ -99,6 +100,8 @@ pub struct Peer {
     /// Until connected: when to give up.
     deadline: Option<Instant>,
     media_noted: Instant,
+    /// After a BYE: when the leg ends unless the peer shows that it is there.
+    bye_deadline: Option<Instant>,
     out: Outbox,
     events: VecDeque<PeerEvent>,
     closed: bool,
@@ -217,6 +220,7 @@ impl Peer {
             offered_lanes: None,
             deadline: None,
             media_noted: now,
+            bye_deadline: None,
             out: Outbox::new(),
             events: VecDeque::new(),
             closed: false,
@@ -294,25 +298,32 @@ impl Peer {
     fn handle_rtcp(&mut self, now: Instant, from: SocketAddr, datagram: &mut [u8]) -> Result<(), DropReason> {
         let session = self.session.as_mut().ok_or(DropReason::NotConnected)?;
         let len = session.inbound.unprotect_rtcp(datagram).map_err(inbound_reason)?;
-        self.note_media(now, from);
         let read = self.reports.handle(now, &datagram[..len]);
         self.counters.slow().report = self.reports.remote();
-        if read.map_err(|_| DropReason::RtcpMalformed)? {
-            self.ice.shorten_consent(now, AFTER_BYE);
+        if read == Ok(true) {
+            self.bye_deadline.get_or_insert(now + AFTER_BYE);
+            self.media_noted = now; // packets that the BYE has overtaken are no sign of life
+        } else {
+            self.note_media(now, from);
         }
-        Ok(())
+        read.map(|_| ()).map_err(|_| DropReason::RtcpMalformed)
     }
 
+    /// Authentic media came: tells ICE, at most once per [`MEDIA_NOTE`].
     fn note_media(&mut self, now: Instant, from: SocketAddr) {
         if now.saturating_duration_since(self.media_noted) >= MEDIA_NOTE {
             self.media_noted = now;
             self.ice.note_media(now, from);
+            if self.ice.is_known(from) {
+                self.bye_deadline = None;
+            }
         }
     }
 
     fn handle_stun(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) -> Result<(), DropReason> {
         let change = self.ice.handle(now, from, datagram, &mut self.out);
         if let Ok(change) = &change {
+            self.bye_deadline = None; // it was authentic
             self.events.extend(change.removed.map(PeerEvent::SourceRemoved));
             self.events.extend(change.added.map(PeerEvent::SourceAdded));
         }
@@ -321,7 +332,7 @@ impl Peer {
     }
 
     fn handle_dtls(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) -> Result<(), DropReason> {
-        if !self.ice.is_known(now, from) {
+        if !self.ice.is_known(from) {
             return Err(DropReason::DtlsUnexpected);
         }
         let dtls = self.dtls.as_mut().ok_or(DropReason::DtlsUnexpected)?;
@@ -386,6 +397,9 @@ impl Peer {
         if self.deadline.is_some_and(|deadline| deadline <= now) {
             return self.end(CloseReason::ConnectTimeout);
         }
+        if self.bye_deadline.is_some_and(|deadline| deadline <= now) {
+            return self.end(CloseReason::ConsentExpired);
+        }
         self.ice.handle_timeout(now, &mut self.out);
         self.after_ice(now);
         if self.ice.failed(now) {
@@ -412,7 +426,8 @@ impl Peer {
             return None;
         }
         let dtls = self.dtls.as_ref().and_then(Dtls::poll_timeout);
-        [self.deadline, self.ice.poll_timeout(), dtls, self.reports.poll_timeout()].into_iter().flatten().min()
+        let own = [self.deadline, self.bye_deadline, self.reports.poll_timeout()];
+        own.into_iter().chain([self.ice.poll_timeout(), dtls]).flatten().min()
     }
 
     /// The next datagram to send, and where to.
@@ -496,3 +511,7 @@ fn inbound_reason(error: SrtpError) -> DropReason {
         _ => DropReason::RtpMalformed,
     }
 }
+
+#[cfg(test)]
+#[path = "peer_tests.rs"]
+mod tests;

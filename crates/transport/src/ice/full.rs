@@ -1,9 +1,9 @@
-//! The full, controlling agent: `rtc_ice::Agent` with two guards.
+//! The full, controlling agent: `rtc_ice::Agent` with three guards.
 //!
 //! In the flow: one per leg of a connector. Sans-IO.
 //! Guards: the agent nominates only on its own tick, so it gets a tick after each answer until connected;
 //! in the controlled role (after a role conflict) it ignores a nomination that comes before its own check
-//! has succeeded, so that request is kept and fed again.
+//! has succeeded, so that request is kept and fed again; what nobody has authenticated renews no consent.
 //! Not here: reading descriptions. Specs: RFC 8445 §7.2, §8.1; RFC 7675.
 
 use std::net::SocketAddr;
@@ -79,7 +79,7 @@ impl Full {
         Ok(Self { agent, local, selected: None, early_nomination: None, next: None, failed: false })
     }
 
-    /// Starts checking; `controlling` unless the peer is lite too and we were told otherwise.
+    /// Starts checking the answer's candidates, as the controlling side (RFC 8445 §6.1.1).
     pub(crate) fn start(
         &mut self,
         now: Instant,
@@ -106,6 +106,10 @@ impl Full {
         out: &mut Outbox,
     ) -> Result<(), DropReason> {
         let message = StunMessage::parse(datagram).ok_or(DropReason::StunMalformed)?;
+        if message.is_indication() {
+            // It carries no integrity and asks for nothing, but the agent would take it for a sign of life.
+            return Err(DropReason::StunUnauthenticated);
+        }
         let controlled = !self.agent.role();
         if controlled && self.selected.is_none() && message.is_request() && message.use_candidate() {
             self.early_nomination = Some((from, BytesMut::from(datagram)));
@@ -154,9 +158,16 @@ impl Full {
         self.selected
     }
 
-    pub(crate) fn is_known(&mut self, now: Instant, from: SocketAddr) -> bool {
+    /// Whether `from` is one of the peer's candidates. Looks only: whoever can spoof that address must not
+    /// keep consent alive by it.
+    pub(crate) fn is_known(&self, from: SocketAddr) -> bool {
+        self.selected == Some(from) || self.agent.get_remote_candidates().iter().any(|c| c.addr() == from)
+    }
+
+    /// Authentic media came from `from`; this renews consent.
+    pub(crate) fn note_media(&mut self, now: Instant, from: SocketAddr) {
         let context = self.context(from);
-        self.agent.is_valid_non_stun_traffic(now, context)
+        self.agent.is_valid_non_stun_traffic(now, context); // this is how the agent is told
     }
 
     pub(crate) fn failed(&mut self) -> bool {

@@ -82,28 +82,20 @@ impl Ice {
         }
     }
 
-    /// Whether `from` has passed a check, so that DTLS from there may be believed.
-    pub(crate) fn is_known(&mut self, now: Instant, from: SocketAddr) -> bool {
+    /// Whether `from` is an address of the peer's, so that DTLS from there may be looked at: one that has
+    /// passed a check, or for the full agent one of the answer's candidates too.
+    pub(crate) fn is_known(&self, from: SocketAddr) -> bool {
         match self {
             Self::Lite(lite) => lite.is_known(from),
-            Self::Full(full) => full.is_known(now, from),
+            Self::Full(full) => full.is_known(from),
         }
     }
 
-    /// Authentic media came from `from`.
+    /// Authentic media came from `from`; if that address is known, consent is renewed.
     pub(crate) fn note_media(&mut self, now: Instant, from: SocketAddr) {
         match self {
             Self::Lite(lite) => lite.note_media(now, from),
-            Self::Full(full) => {
-                full.is_known(now, from); // this is how the agent is told
-            }
-        }
-    }
-
-    /// The peer said goodbye: what is left of consent is cut to `span`.
-    pub(crate) fn shorten_consent(&mut self, now: Instant, span: Duration) {
-        if let Self::Lite(lite) = self {
-            lite.shorten_consent(now, span);
+            Self::Full(full) => full.note_media(now, from),
         }
     }
 

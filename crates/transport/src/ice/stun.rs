@@ -25,6 +25,7 @@ const FINGERPRINT: u16 = 0x8028;
 const ICE_CONTROLLED: u16 = 0x8029;
 
 const BINDING_REQUEST: u16 = 0x0001;
+const BINDING_INDICATION: u16 = 0x0011;
 const BINDING_SUCCESS: u16 = 0x0101;
 const BINDING_ERROR: u16 = 0x0111;
 
@@ -90,6 +91,12 @@ impl<'a> StunMessage<'a> {
     #[must_use]
     pub const fn is_request(&self) -> bool {
         self.kind == BINDING_REQUEST
+    }
+
+    /// Whether it is a Binding indication, which nobody answers or authenticates (RFC 8445 §11).
+    #[must_use]
+    pub const fn is_indication(&self) -> bool {
+        self.kind == BINDING_INDICATION
     }
 
     /// USERNAME: `receiver's ufrag:sender's ufrag`.

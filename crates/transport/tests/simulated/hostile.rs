@@ -6,7 +6,7 @@ use antiphon_transport::peer::Received;
 use antiphon_transport::{CloseReason, DropReason, Identity};
 use proptest::prelude::*;
 
-use crate::pair::{Pair, Tamper, bot_address, rtp};
+use crate::pair::{Pair, Tamper, bot_address, rtp, service_address};
 
 fn connected() -> Pair {
     let mut pair = Pair::new(&Identity::generate().unwrap(), Tamper::default());
@@ -102,6 +102,26 @@ fn plaintext_alerts_do_not_end_a_running_session() {
     pair.pass(Duration::from_secs(1));
     assert!(pair.service.peer.is_connected() && pair.bot.peer.is_connected());
     assert_ne!(pair.service.closed(), Some(CloseReason::Remote));
+}
+
+#[test]
+fn what_nobody_authenticated_does_not_keep_consent_alive() {
+    let mut pair = connected();
+    pair.cut();
+    let cut = pair.now;
+    let indication = [&[0, 0x11, 0, 0, 0x21, 0x12, 0xa4, 0x42][..], &[9; 12]].concat();
+    let datagrams = [vec![22; 40], vec![23, 254, 253, 0, 1, 0, 0, 0, 0, 0, 9, 0, 1, 0], indication, vec![0x80; 60]];
+    // Somebody spoofs the peer's address, far more often than consent would need.
+    while pair.now - cut < Duration::from_secs(40) {
+        for (side, from) in [(&mut pair.bot, service_address()), (&mut pair.service, bot_address())] {
+            for datagram in &datagrams {
+                side.peer.handle_datagram(pair.now, from, &mut datagram.clone());
+            }
+        }
+        pair.pass(Duration::from_millis(500));
+    }
+    assert_eq!(pair.bot.closed(), Some(CloseReason::ConsentExpired));
+    assert_eq!(pair.service.closed(), Some(CloseReason::ConsentExpired));
 }
 
 proptest! {
