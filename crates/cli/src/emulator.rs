@@ -11,6 +11,7 @@ use anyhow::Context as _;
 use serde_json::json;
 
 use crate::args::EmulatorOptions;
+use crate::{INTERRUPTED, unless_interrupted};
 
 /// An application to register at start, written `ID:SECRET:PERMISSION,PERMISSION`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,8 +83,10 @@ pub(crate) async fn run(options: EmulatorOptions) -> anyhow::Result<u8> {
     if !options.json {
         println!("stopping: ending calls and delivering their last notifications");
     }
-    emulator.stop().await;
-    Ok(0)
+    match unless_interrupted(emulator.stop()).await {
+        Some(()) => Ok(0),
+        None => Ok(INTERRUPTED),
+    }
 }
 
 fn register(emulator: &Emulator, seed: &SeedApp) -> anyhow::Result<App> {
@@ -98,7 +101,7 @@ fn register(emulator: &Emulator, seed: &SeedApp) -> anyhow::Result<App> {
     emulator.consent(&app.app_id, Consent::default()).context("consent for an application of --seed-app failed")
 }
 
-/// Waits for the signal to stop. A second Ctrl-C during the stop ends the process at once, as usual.
+/// Waits for the signal to stop.
 async fn stopped() -> anyhow::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be watched")?;
@@ -143,15 +146,14 @@ fn as_text(emulator: &Emulator, ca_file: &Path, apps: &[App], meetings: &[Meetin
          CA certificate    {ca}\n\
          \n\
          Point a client at it:\n\
-         antiphon          Bot::builder(app, secret, tenant).graph_url(\"{graph}\").authority_url(\"{url}\")\n\
-         {:18}.openid_url(\"{openid}\").ca_file(\"{ca}\")\n\
+         antiphon          Bot::builder(app, secret, tenant).service_url(\"{url}\").ca_file(\"{ca}\")\n\
          Python            export SSL_CERT_FILE={ca} REQUESTS_CA_BUNDLE={ca}\n\
          {:18}ClientSecretCredential(tenant, app, secret, authority=\"{url}\", disable_instance_discovery=True)\n\
          {:18}client.request_adapter.base_url = \"{graph}\"\n\
          JavaScript        export NODE_EXTRA_CA_CERTS={ca}\n\
          {:18}Client.initWithMiddleware({{ authProvider, baseUrl: \"{url}/\", customHosts: new Set([\"{host}\"]) }})\n\
          a browser         POST {url}/emulator/meetings, then open {url}/emulator/meetings/{{id}}/join\n",
-        "", "", "", ""
+        "", "", ""
     );
     for app in apps {
         let permissions: Vec<&str> = app.permissions.iter().map(String::as_str).collect();

@@ -34,9 +34,30 @@ fn main() -> ExitCode {
     match outcome {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            eprintln!("antiphon: {error:#}");
+            eprintln!("antiphon: {}", sentence(&error));
             ExitCode::FAILURE
         }
+    }
+}
+
+/// An error with its causes; a cause that the text before it already tells is left out.
+pub(crate) fn sentence(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if text.is_empty() {
+            text = cause;
+        } else if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
+}
+
+/// Cleaning up after a first Ctrl-C; `None` if another one comes before it is done.
+pub(crate) async fn unless_interrupted<T>(work: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        done = work => Some(done),
+        _ = tokio::signal::ctrl_c() => None,
     }
 }
 
@@ -63,4 +84,18 @@ fn start_logging(verbose: u8, quiet: bool) {
     let noisy = if verbose < 2 { ",rtc_dtls=error,rtc_ice=error,rtc=error,webrtc=error,rtc_mdns=off" } else { "" };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(format!("{level}{noisy}")));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(true).init();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::anyhow;
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let told = anyhow!("port in use").context("cannot listen: port in use; choose another");
+        assert_eq!(sentence(&told), "cannot listen: port in use; choose another");
+        let untold = anyhow!("no such file").context("cannot read the key");
+        assert_eq!(sentence(&untold), "cannot read the key: no such file");
+    }
 }

@@ -40,9 +40,7 @@ struct Lane {
 pub(crate) async fn run(options: &ProbeOptions) -> anyhow::Result<u8> {
     let bot = bot(options).await?;
     let meeting = Meeting::by_id(options.meeting.clone(), options.passcode.clone());
-    let mut terms = JoinOptions::default();
-    terms.format = FORMAT;
-    terms.unmixed = true;
+    let terms = JoinOptions { format: FORMAT, unmixed: true, ..JoinOptions::default() };
     let call = bot.join(&meeting, terms).await.context("the meeting could not be joined")?;
     tokio::time::timeout(ESTABLISH, call.established())
         .await

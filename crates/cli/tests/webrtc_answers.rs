@@ -35,11 +35,11 @@ impl AsRawFd for Ticks {
 async fn webrtc_answers_our_two_line_offer_and_each_side_decodes_the_other() {
     let (theirs, ours) = (Signature::new(3).unwrap(), Signature::new(9).unwrap());
     let engine = Engine::client(EngineConfig { priority: None, ..EngineConfig::default() }).expect("engine");
-    let (events, mut happened) = mpsc::unbounded_channel();
+    let (events, mut happened) = mpsc::channel(64);
     let session = engine
         .session(SessionOptions {
             bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
-            ..SessionOptions::new(move |event| drop(events.send(event)))
+            ..SessionOptions::new(move |event| drop(events.try_send(event)))
         })
         .expect("session");
     assert_eq!(session.offer().matches("m=audio").count(), 2, "{}", session.offer());

@@ -204,9 +204,7 @@ impl<'a> Conductor<'a> {
         }
         self.expect_whole_roster(phase);
         let meeting = Meeting::from_link(&self.stage.meeting.join_url)?;
-        let mut options = JoinOptions::default();
-        options.format = FORMAT;
-        options.unmixed = true;
+        let options = JoinOptions { format: FORMAT, unmixed: true, ..JoinOptions::default() };
         let call = bot.join(&meeting, options).await?;
         let tap = tap(&call, self.board.clone());
         tokio::time::timeout(ESTABLISH, call.established())

@@ -178,8 +178,8 @@ impl Evidence {
             meeting(&mut figures, stats);
         }
         let sum = |of: fn(&TalkerStats) -> u64| self.talkers.values().map(of).sum();
-        figures.outcomes.push(Counted::new("packets at talkers' ears", sum(TalkerStats::packets)));
-        figures.outcomes.push(Counted::new("packets lost before talkers' ears", sum(TalkerStats::lost)));
+        figures.ears_got = sum(TalkerStats::packets);
+        figures.ears_missed = sum(TalkerStats::lost);
         figures.outcomes.push(Counted::new("frames filled at talkers' ears", sum(TalkerStats::filled)));
         figures
     }

@@ -27,7 +27,7 @@ use anyhow::Context as _;
 
 use crate::args::DemoOptions;
 use crate::report::{Report, Run, Verdict, html, text};
-use crate::{INTERRUPTED, panics};
+use crate::{INTERRUPTED, panics, sentence, unless_interrupted};
 use conductor::Conductor;
 use evaluation::Evidence;
 use progress::Progress;
@@ -54,7 +54,7 @@ pub(crate) async fn run(options: &DemoOptions) -> anyhow::Result<u8> {
     let mut verdict = Verdict::default();
     tokio::select! {
         played = conductor.play() => if let Err(error) = played {
-            verdict.problems.push(format!("{error:#}"));
+            verdict.problems.push(sentence(&error));
         },
         _ = tokio::signal::ctrl_c() => {
             verdict.interrupted = true;
@@ -62,10 +62,13 @@ pub(crate) async fn run(options: &DemoOptions) -> anyhow::Result<u8> {
         }
     }
     let seconds = conductor.elapsed();
-    let bot = match tokio::time::timeout(CLOSING, conductor.close()).await {
+    let Some(closed) = unless_interrupted(tokio::time::timeout(CLOSING, conductor.close())).await else {
+        return Ok(INTERRUPTED);
+    };
+    let bot = match closed {
         Ok(Ok(recordings)) => recordings,
         Ok(Err(error)) => {
-            verdict.problems.push(format!("closing: {error:#}"));
+            verdict.problems.push(format!("closing: {}", sentence(&error)));
             None
         }
         Err(_) => {

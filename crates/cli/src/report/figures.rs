@@ -146,6 +146,10 @@ pub(crate) struct Figures {
     pub(crate) link_dropped: u64,
     /// See `link_dropped`.
     pub(crate) link_seen: u64,
+    /// Packets that talkers' ears got, over their streams.
+    pub(crate) ears_got: u64,
+    /// Packets that never came to talkers' ears, by gaps in sequence numbers.
+    pub(crate) ears_missed: u64,
     /// Of the frames due at the engine's decoders: concealed ones.
     pub(crate) concealed: u64,
     /// Frames due in all.

@@ -227,7 +227,8 @@ fn numbers(out: &mut String, report: &Report) {
         ("encodes at libopus".to_owned(), format!("{} ({:.2} per tick)", f.encodes, f.encodes_per_tick())),
         ("decodes at libopus".to_owned(), format!("{} ({:.2} per tick)", f.decodes, f.decodes_per_tick())),
         ("packets".to_owned(), format!("{} in, {} out", f.packets_in, f.packets_out)),
-        ("datagrams on the way".to_owned(), format!("{} seen, {} lost", f.link_seen, f.link_dropped)),
+        ("packets at talkers' ears".to_owned(), format!("{} came, {} missed", f.ears_got, f.ears_missed)),
+        ("datagrams on the lossy link".to_owned(), format!("{} seen, {} lost", f.link_seen, f.link_dropped)),
         ("real-time priority".to_owned(), if f.real_time { "granted" } else { "refused" }.to_owned()),
     ];
     rows.extend(f.outcomes.iter().map(|counted| (counted.name.clone(), counted.count.to_string())));

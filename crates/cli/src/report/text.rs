@@ -63,11 +63,13 @@ fn figures(out: &mut String, report: &Report) {
     let skipped = format!("{} run, {} skipped", f.ticks, f.skipped_ticks);
     entry(out, "ticks", &skipped);
     entry(out, "packets", &format!("{} in, {} out", f.packets_in, f.packets_out));
-    entry(
-        out,
-        "loss on the way",
-        &format!("{:.2} % ({} of {} datagrams)", f.loss_percent(), f.link_dropped, f.link_seen),
-    );
+    let ears = format!("talkers' ears missed {} of {} packets", f.ears_missed, f.ears_got + f.ears_missed);
+    let loss = if f.link_seen == 0 {
+        format!("no lossy link in the way; {ears}")
+    } else {
+        format!("{:.2} % ({} of {} datagrams); {ears}", f.loss_percent(), f.link_dropped, f.link_seen)
+    };
+    entry(out, "loss", &loss);
     entry(out, "concealment", &format!("{:.2} % ({} of {} frames)", f.concealed_percent(), f.concealed, f.frames));
     let outcomes: Vec<String> = f.outcomes.iter().map(|c| format!("{} {}", c.name, c.count)).collect();
     entry(out, "outcomes", &outcomes.join(", "));
