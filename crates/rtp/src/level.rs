@@ -1,6 +1,6 @@
 //! Audio levels: the unit, and the header extensions that carry them.
 //!
-//! Transport's peers stamp [`LevelExtension`] on what they send; pipeline skips decoding by it and stamps [`CsrcLevels`] on mixes.
+//! Senders stamp [`LevelExtension`] on their packets; pipeline passes it on with lanes, writes both on mixes, and skips nothing by it.
 //! Thread: any, no allocation. Does not: trust a level; that is pipeline's policy.
 //! Spec: RFC 6464 §3 (client to mixer), RFC 6465 §3 (mixer to client).
 

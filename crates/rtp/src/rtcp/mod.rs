@@ -2,7 +2,8 @@
 //!
 //! Transport's network thread reads reports and BYE with it and writes SR, RR, SDES and BYE. Thread: any, no allocation.
 //! Invariant: every view is length-checked when it is made; a malformed part ends the walk with one error.
-//! Does not: keep statistics or time reports (RFC 3550 §6.2, §6.3); accepts reduced-size RTCP (RFC 5506), so the first part may be anything.
+//! The first part may be of any type, so reduced-size RTCP (RFC 5506) is read too.
+//! Does not: keep statistics or decide when reports are due (RFC 3550 §6.2, §6.3).
 //! Spec: RFC 3550 §6.4 to §6.6.
 
 mod report;
