@@ -1,8 +1,8 @@
 //! Which sections are offered, which are accepted, and what that means for packets.
 //!
 //! In the flow: between `sdp` (text) and `peer` (protocols). Pure.
-//! Invariants: the offerer numbers payload types and extension ids; `mix` is the one two-way audio
-//! section, `lanes` at most one one-way section beside it, everything else is rejected.
+//! Invariants: the offerer numbers payload types and extension ids; `mix` is the first audio section,
+//! `lanes` at most one beside it where only the answerer sends, everything else is rejected.
 //! Specs: RFC 3264, RFC 8829 §5.3, RFC 8843.
 
 use antiphon_rtp::{PayloadType, Ssrc};
@@ -25,8 +25,8 @@ pub struct LaneParams {
     pub mid: String,
     /// Of Opus, in both directions.
     pub payload_type: PayloadType,
-    /// Ours. On `mix` it is announced and RTCP reports on it; on `lanes` it is only a random number that
-    /// collides with nothing, free for use.
+    /// Ours, 32 random bits; who brings more SSRCs must see to it that they differ (RFC 3550 §8). On `mix` it
+    /// is announced if we send, and RTCP speaks under it; on `lanes` it is announced to nobody, free for use.
     pub ssrc: Ssrc,
     /// Extension id for the packet's own level (RFC 6464).
     pub level_ext: Option<u8>,
@@ -41,7 +41,7 @@ pub struct LaneParams {
 /// What both sides agreed on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Negotiated {
-    /// The two-way audio section.
+    /// The main audio section: two-way, unless the peer's description says less ([`LaneParams::direction`]).
     pub mix: LaneParams,
     /// The section for unmixed sources, if both sides have it.
     pub lanes: Option<LaneParams>,
@@ -128,6 +128,9 @@ pub(crate) fn match_answer(
     let mix = match_section(&answer.sections[0], MIX_MID, ssrcs.mix)?;
     let lanes = answer.sections.get(1).filter(|s| !s.rejected);
     let lanes = lanes.map(|section| match_section(section, LANES_MID, ssrcs.lanes)).transpose()?;
+    if lanes.as_ref().is_some_and(|lanes| lanes.direction.sends()) {
+        return Err(AnswerError::Mismatch("it wants to receive where only it may send"));
+    }
     Ok(Negotiated { mix, lanes })
 }
 
@@ -147,4 +150,86 @@ fn match_section(theirs: &Section, mid: &'static str, ssrc: Ssrc) -> Result<Lane
         mid: kept(theirs_ids.mid, ours.mid),
     };
     Ok(LaneParams::new(Some(mid), OUR_OPUS, ssrc, ids, theirs.direction.reversed()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sdp::{self, Fingerprint, IceCredentials, LocalDescription, Setup};
+
+    const SSRCS: OurSsrcs = OurSsrcs { mix: Ssrc::new(7001), lanes: Ssrc::new(7002) };
+    const DIRECTIONS: [Direction; 4] =
+        [Direction::SendRecv, Direction::SendOnly, Direction::RecvOnly, Direction::Inactive];
+
+    fn text(sections: &[SectionPlan<'_>]) -> String {
+        let credentials = IceCredentials { ufrag: "abcd".into(), pwd: "0123456789012345678901".to_owned().into() };
+        let local = LocalDescription {
+            session_id: 7,
+            credentials: &credentials,
+            bundle: true,
+            ice_lite: false,
+            fingerprint: Fingerprint::new([7; 32]),
+            setup: Setup::Active,
+            candidates: &[],
+            cname: "us",
+        };
+        sdp::write(&local, sections)
+    }
+
+    /// Our offer as if it had these directions.
+    fn offer(mix: Direction, lanes: Direction) -> RemoteDescription {
+        let ours = text(&offer_sections(true, OurSsrcs { mix: Ssrc::new(1), lanes: Ssrc::new(2) }));
+        let changed = ours.replace("a=sendrecv", &format!("a={}", mix.as_str()));
+        // The first section comes first, so its new direction is not met again if it is the second's old one.
+        let second = changed.rfind("a=recvonly").unwrap();
+        let changed = format!("{}a={}{}", &changed[..second], lanes.as_str(), &changed[second + 10..]);
+        sdp::parse(&changed).unwrap()
+    }
+
+    #[test]
+    fn an_offers_direction_is_answered_from_our_side_and_an_ssrc_is_announced_only_to_send() {
+        let cases = [
+            (Direction::SendRecv, Direction::SendRecv, true),
+            (Direction::SendOnly, Direction::RecvOnly, false),
+            (Direction::RecvOnly, Direction::SendOnly, true),
+            (Direction::Inactive, Direction::Inactive, false),
+        ];
+        for (theirs, ours, announced) in cases {
+            let offer = offer(theirs, Direction::RecvOnly);
+            let (sections, negotiated) = answer_sections(&offer, SSRCS);
+            assert_eq!(negotiated.mix.direction, ours);
+            let answer = text(&sections[..1]);
+            assert!(answer.contains(&format!("\r\na={}\r\n", ours.as_str())), "{answer}");
+            assert_eq!(answer.contains("a=ssrc:7001 "), announced, "{answer}");
+            assert_eq!(answer.contains("a=ssrc"), announced, "{answer}");
+        }
+    }
+
+    #[test]
+    fn lanes_are_taken_only_if_the_offerer_only_receives_there() {
+        for lanes in DIRECTIONS {
+            let offer = offer(Direction::SendRecv, lanes);
+            let (sections, negotiated) = answer_sections(&offer, SSRCS);
+            let answer = text(&sections);
+            if lanes == Direction::RecvOnly {
+                assert_eq!(negotiated.lanes.unwrap().direction, Direction::SendOnly);
+                assert_eq!(answer.matches("m=audio 9 ").count(), 2, "{answer}");
+            } else {
+                assert_eq!(negotiated.lanes, None, "{lanes:?}");
+                assert_eq!((answer.matches("m=audio 9 ").count(), answer.matches("m=audio 0 ").count()), (1, 1));
+                assert!(answer.contains("BUNDLE mix\r\n"), "{answer}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_answers_directions_are_read_from_our_side_and_lanes_cannot_be_turned_round() {
+        for direction in DIRECTIONS {
+            let negotiated = match_answer(&offer(direction, Direction::SendOnly), true, SSRCS).unwrap();
+            assert_eq!(negotiated.mix.direction, direction.reversed());
+            assert_eq!(negotiated.lanes.unwrap().direction, Direction::RecvOnly);
+            let turned = match_answer(&offer(Direction::SendRecv, direction), true, SSRCS);
+            assert_eq!(turned.is_err(), direction.receives(), "{direction:?}");
+        }
+    }
 }

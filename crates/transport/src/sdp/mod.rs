@@ -226,6 +226,6 @@ pub struct RemoteDescription {
     pub sections: Vec<Section>,
     /// Index of the section that carries the two-way audio: the first audio section with Opus.
     pub mix: usize,
-    /// Index of the section for unmixed sources, if the description has one: see [`parse()`].
+    /// Index of the section for unmixed sources, if it is an offer and has one: see [`parse()`].
     pub lanes: Option<usize>,
 }

@@ -63,9 +63,9 @@ pub enum SdpError {
 
 /// Reads an offer or an answer.
 ///
-/// `mix` is the first audio section with Opus. `lanes` is the first later audio section with Opus and the
-/// mid extension that lies in the same bundle and is one-way (`recvonly` in an offer, `sendonly` or
-/// `inactive` in an answer); the answerer may send any number of sources there, told apart by SSRC.
+/// `mix` is the first audio section with Opus. `lanes`, which has a meaning in offers only, is the first later
+/// audio section with Opus and the mid extension that lies in the same bundle and is `recvonly`: the answerer
+/// may send any number of sources there, told apart by SSRC. Sections of an answer go by their place.
 ///
 /// # Errors
 /// [`SdpError`] names what is wrong.
@@ -205,8 +205,8 @@ impl<'a> RawDescription<'a> {
     fn find_lanes(&self, mix: usize) -> Option<usize> {
         self.bundle_mates(mix).filter(|&i| i > mix).find(|&i| {
             let s = &self.sections[i].parsed;
-            let one_way = s.direction != Direction::SendRecv;
-            s.media == "audio" && !s.rejected && s.opus.is_some() && s.extensions.mid.is_some() && one_way
+            let receives_only = s.direction == Direction::RecvOnly;
+            s.media == "audio" && !s.rejected && s.opus.is_some() && s.extensions.mid.is_some() && receives_only
         })
     }
 
