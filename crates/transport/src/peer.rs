@@ -39,7 +39,7 @@ pub struct PeerConfig<'a> {
     pub identity: &'a Identity,
     /// Where we can be reached, best first; not empty.
     pub candidates: &'a [SocketAddr],
-    /// SSRCs the peer may send with.
+    /// SSRCs the peer may send with over its whole life; see [`Limits::max_ssrcs`](crate::Limits::max_ssrcs).
     pub max_ssrcs: usize,
     /// From the description being complete to the handshake being done.
     pub connect_timeout: Duration,

@@ -14,6 +14,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use antiphon_rt::packet_ring::packet_ring;
 
 use super::leg::{Leg, LegCallback, LegEvent, OfferError, Pending};
+use super::quota::LegQuota;
 use super::socket::{UdpPort, local_addresses};
 use super::{Limits, NetOwner, NetThread};
 use crate::identity::{Identity, IdentityError};
@@ -85,6 +86,7 @@ pub struct Connector {
     owner: NetOwner,
     identity: Identity,
     limits: Limits,
+    quota: LegQuota,
 }
 
 impl Connector {
@@ -96,7 +98,8 @@ impl Connector {
         let ConnectorConfig { identity, on_event, limits } = config;
         let identity = identity.map_or_else(Identity::generate, Ok)?;
         let owner = NetOwner::start("antiphon-bot-net", None, &limits, on_event)?;
-        Ok(Self { owner, identity, limits })
+        let quota = LegQuota::new(limits.max_legs);
+        Ok(Self { owner, identity, limits, quota })
     }
 
     /// The network thread: egress rings, waker, drops.
@@ -108,8 +111,10 @@ impl Connector {
     /// Binds a socket for a new leg and writes the offer. Nothing is sent before [`Leg::accept`].
     ///
     /// # Errors
-    /// [`OfferError`] if the socket cannot be bound or the system gives no randomness.
+    /// [`OfferError`] if there are [`Limits::max_legs`] already, offers without an answer included, the socket
+    /// cannot be bound or the system gives no randomness.
     pub fn offer(&self, options: OfferOptions) -> Result<Offered, OfferError> {
+        let permit = self.quota.take().ok_or(OfferError::TooManyLegs(self.limits.max_legs))?;
         let address = options.bind;
         let port = UdpPort::bind(SocketAddr::new(address, 0), self.limits.socket_buffer)
             .map_err(|source| OfferError::Socket { address, source })?;
@@ -126,7 +131,7 @@ impl Connector {
         let counters = peer.counters();
         let (ingress, packets) = packet_ring(self.limits.ingress_bytes);
         let id = self.net().next_leg_id();
-        let pending = Some(Pending { peer, port, ingress });
+        let pending = Some(Pending { peer, port, ingress, permit });
         Ok(Offered { leg: Leg::new(id, self.net().clone(), packets, counters, None, pending), sdp })
     }
 }

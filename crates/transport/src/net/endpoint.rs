@@ -8,12 +8,12 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use antiphon_rt::packet_ring::packet_ring;
 
 use super::leg::{Leg, LegCallback, LegEvent, OfferError};
+use super::quota::LegQuota;
 use super::socket::{UdpPort, local_addresses};
 use super::thread::{Command, NewLeg};
 use super::{Limits, NetOwner, NetThread};
@@ -114,7 +114,7 @@ pub struct Endpoint {
     limits: Limits,
     local: SocketAddr,
     candidates: Vec<SocketAddr>,
-    live_legs: Arc<AtomicUsize>,
+    quota: LegQuota,
 }
 
 impl Endpoint {
@@ -136,17 +136,10 @@ impl Endpoint {
             None if local.ip().is_unspecified() => local_addresses(local),
             None => vec![local],
         };
-        let live_legs = Arc::new(AtomicUsize::new(0));
-        let counted = Arc::clone(&live_legs);
-        let on_event: LegCallback = Arc::new(move |leg, event| {
-            if matches!(event, LegEvent::Closed(_)) {
-                counted.fetch_sub(1, Ordering::Relaxed);
-            }
-            on_event(leg, event);
-        });
+        let quota = LegQuota::new(limits.max_legs);
         let owner = NetOwner::start("antiphon-net", Some(port), &limits, on_event)
             .map_err(|source| BindError::Other { address: bind, source })?;
-        Ok(Self { owner, identity, setup, limits, local, candidates, live_legs })
+        Ok(Self { owner, identity, setup, limits, local, candidates, quota })
     }
 
     /// The address the socket is bound to.
@@ -173,9 +166,7 @@ impl Endpoint {
     /// # Errors
     /// [`OfferError`]; nothing has changed then.
     pub fn answer(&self, offer: &str) -> Result<Answered, OfferError> {
-        if self.live_legs.load(Ordering::Relaxed) >= self.limits.max_legs {
-            return Err(OfferError::TooManyLegs(self.limits.max_legs));
-        }
+        let permit = self.quota.take().ok_or(OfferError::TooManyLegs(self.limits.max_legs))?;
         let config = PeerConfig {
             identity: &self.identity,
             candidates: &self.candidates,
@@ -188,8 +179,7 @@ impl Endpoint {
         let counters = peer.counters();
         let (ingress, packets) = packet_ring(self.limits.ingress_bytes);
         let id = self.net().next_leg_id();
-        let new = NewLeg { id, peer: Box::new(peer), ingress, port: None };
-        self.live_legs.fetch_add(1, Ordering::Relaxed); // before its `Closed` can count it out again
+        let new = NewLeg { id, peer: Box::new(peer), ingress, port: None, permit };
         self.net().send(Command::AddLeg(new)).map_err(|_| OfferError::Ended)?;
         Ok(Answered { leg: Leg::new(id, self.net().clone(), packets, counters, negotiated, None), sdp })
     }
@@ -198,5 +188,35 @@ impl Endpoint {
 impl fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Endpoint").field("local", &self.local).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_that_fails_takes_up_no_leg() {
+        let mut config = EndpointConfig::new("127.0.0.1:0".parse().unwrap(), |_, _| ());
+        config.limits.max_legs = 1;
+        let mut endpoint = Endpoint::bind(config).unwrap();
+        for _ in 0..3 {
+            assert!(matches!(endpoint.answer("nonsense"), Err(OfferError::Sdp(_))));
+        }
+        let peer = PeerConfig {
+            identity: &endpoint.identity,
+            candidates: &endpoint.candidates,
+            max_ssrcs: 1,
+            connect_timeout: endpoint.limits.connect_timeout,
+            unix_now: std::time::Duration::ZERO,
+        };
+        let (_, offer) = Peer::offer(Instant::now(), &peer, false).unwrap();
+        // The network thread ends, so the leg cannot be handed over.
+        let _ = endpoint.net().send(Command::Shutdown);
+        endpoint.owner.thread.take().unwrap().join().unwrap();
+        for _ in 0..3 {
+            assert!(matches!(endpoint.answer(&offer), Err(OfferError::Ended)));
+        }
+        assert!(endpoint.quota.take().is_some());
     }
 }

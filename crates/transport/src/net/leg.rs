@@ -13,6 +13,7 @@ use std::time::Instant;
 use antiphon_rt::packet_ring::{PacketReceiver, PacketSender};
 
 use super::NetThread;
+use super::quota::LegPermit;
 use super::socket::UdpPort;
 use super::thread::{Command, NewLeg};
 use crate::identity::NoRandomness;
@@ -111,8 +112,8 @@ pub enum OfferError {
     /// The peer demands a role for DTLS that an offerer cannot have.
     #[error("the offer is not acceptable: {0}")]
     Peer(&'static str),
-    /// The endpoint has its maximum of legs.
-    #[error("no more than {0} legs are allowed on this endpoint")]
+    /// The endpoint or connector has its maximum of legs.
+    #[error("no more than {0} legs are allowed at one time")]
     TooManyLegs(usize),
     /// The socket for the leg could not be made.
     #[error("cannot open a UDP socket on {address}: {source}")]
@@ -159,6 +160,7 @@ pub(super) struct Pending {
     pub(super) peer: Peer,
     pub(super) port: UdpPort,
     pub(super) ingress: PacketSender,
+    pub(super) permit: LegPermit,
 }
 
 /// One peer connection. Dropping it closes the connection.
@@ -214,8 +216,8 @@ impl Leg {
         let slot = self.pending.get_mut().unwrap_or_else(PoisonError::into_inner);
         let pending = slot.as_mut().ok_or(AnswerError::NotWaiting)?;
         let negotiated = pending.peer.accept(Instant::now(), answer)?;
-        let Pending { peer, port, ingress } = slot.take().expect("invariant: it was there a line ago");
-        let new = NewLeg { id: self.id, peer: Box::new(peer), ingress, port: Some(port) };
+        let Pending { peer, port, ingress, permit } = slot.take().expect("invariant: it was there a line ago");
+        let new = NewLeg { id: self.id, peer: Box::new(peer), ingress, port: Some(port), permit };
         self.net.send(Command::AddLeg(new)).map_err(|_| AnswerError::Ended)?;
         Ok(self.negotiated.insert(negotiated))
     }

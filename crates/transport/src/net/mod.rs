@@ -9,6 +9,7 @@ pub mod connector;
 pub mod endpoint;
 pub mod leg;
 
+mod quota;
 mod socket;
 mod table;
 mod thread;
@@ -44,9 +45,11 @@ pub struct Limits {
     /// Bytes of each leg's ingress ring. 16 KiB hold a second of one voice (the default of an endpoint);
     /// a leg with lanes needs more (a connector's default is 256 KiB).
     pub ingress_bytes: usize,
-    /// SSRCs a peer may send with; packets of further ones are dropped before they cost any state.
+    /// SSRCs a peer may send with over the whole life of a leg: an authentic one is never forgotten, because
+    /// forgetting its replay window would let its packets be played again. Packets of further SSRCs are
+    /// dropped before they cost any state, so a source that comes anew with another SSRC uses up one more.
     pub max_ssrcs: usize,
-    /// Legs at one time.
+    /// Legs at one time, on either side; a connector's count from the offer on.
     pub max_legs: usize,
     /// Time from the description being complete to the handshake being done.
     pub connect_timeout: Duration,

@@ -12,6 +12,7 @@ use std::time::Instant;
 use antiphon_rt::packet_ring::PacketSender;
 
 use super::leg::LegId;
+use super::quota::LegPermit;
 use super::socket::UdpPort;
 use crate::peer::Peer;
 use crate::stats::LegCounters;
@@ -24,6 +25,9 @@ pub(super) struct LegState {
     /// Its own socket on the bot side; `None`: the shared one.
     pub(super) port: Option<UdpPort>,
     pub(super) counters: Arc<LegCounters>,
+    /// Held until the leg is gone.
+    #[expect(dead_code, reason = "it is there to be dropped")]
+    pub(super) permit: LegPermit,
 }
 
 #[derive(Default)]
@@ -130,6 +134,7 @@ mod tests {
 
     use antiphon_rt::packet_ring::packet_ring;
 
+    use super::super::quota::LegQuota;
     use super::*;
     use crate::identity::Identity;
     use crate::peer::PeerConfig;
@@ -147,7 +152,8 @@ mod tests {
         let (peer, _) = Peer::answer(now, &config, crate::sdp::Setup::Passive, &offer).unwrap();
         let counters = peer.counters();
         let ingress = packet_ring(4096).0;
-        LegState { id: LegId::new(id), peer: Box::new(peer), ingress, port: None, counters }
+        let permit = LegQuota::new(1).take().unwrap();
+        LegState { id: LegId::new(id), peer: Box::new(peer), ingress, port: None, counters, permit }
     }
 
     #[test]

@@ -23,6 +23,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 
 use super::leg::{CloseReason, LegCallback, LegEvent, LegId};
+use super::quota::LegPermit;
 use super::socket::{ReceiveBatch, SendBatch, UdpPort};
 use super::table::{LegState, Table};
 use super::{EgressId, Limits};
@@ -61,6 +62,7 @@ pub(super) struct NewLeg {
     pub(super) ingress: PacketSender,
     /// `None`: the shared port.
     pub(super) port: Option<UdpPort>,
+    pub(super) permit: LegPermit,
 }
 
 /// STUN or DTLS that waits for its turn; `slot` if the socket or the source told whose it is.
@@ -266,9 +268,9 @@ impl Worker {
     }
 
     fn add_leg(&mut self, now: Instant, new: NewLeg) {
-        let NewLeg { id, peer, ingress, port } = new;
+        let NewLeg { id, peer, ingress, port, permit } = new;
         let counters = peer.counters();
-        let slot = self.table.insert(LegState { id, peer, ingress, port, counters });
+        let slot = self.table.insert(LegState { id, peer, ingress, port, counters, permit });
         if let Some(port) = self.table.get_mut(slot).and_then(|leg| leg.port.as_ref()) {
             let token = FIRST_SLOT_TOKEN + slot as u64;
             if let Err(error) = self.seed.epoll.add(port, EpollEvent::new(EpollFlags::EPOLLIN, token)) {
@@ -373,7 +375,9 @@ impl Worker {
         tracing::debug!(id = %leg.id, reason = reason.as_str(), "closed");
         // A slot is given to another leg only after its queued datagrams are gone.
         self.control.retain(|waiting| waiting.slot != Some(slot));
-        (self.seed.on_event)(leg.id, LegEvent::Closed(reason));
+        let id = leg.id;
+        drop(leg); // whoever hears of the end may have another leg
+        (self.seed.on_event)(id, LegEvent::Closed(reason));
     }
 
     fn shut_down(&mut self, now: Instant) {

@@ -7,6 +7,7 @@ use antiphon_rt::wake::wake_pair;
 use antiphon_testkit::alloc_guard;
 use crossbeam_channel::Sender;
 
+use super::super::quota::LegQuota;
 use super::*;
 use crate::identity::Identity;
 use crate::peer::PeerConfig;
@@ -73,7 +74,8 @@ fn joined() -> Joined {
     let (mut service, mut bot) = (Bench::new(Some(shared)), Bench::new(None));
     let add = |bench: &Bench, peer: Peer, port| {
         let (ingress, packets) = packet_ring(64 * 1024);
-        bench.commands.send(Command::AddLeg(NewLeg { id: LEG, peer: Box::new(peer), ingress, port })).unwrap();
+        let permit = LegQuota::new(1).take().unwrap();
+        bench.commands.send(Command::AddLeg(NewLeg { id: LEG, peer: Box::new(peer), ingress, port, permit })).unwrap();
         packets
     };
     let from_bot = add(&service, service_peer, None);

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use antiphon_rtp::RtpPacket;
 use antiphon_transport::{
-    AnswerError, BindError, CloseReason, Connector, Direction, DropReason, Endpoint, EndpointConfig, Leg, LegEvent,
-    OfferError, OfferOptions,
+    AnswerError, BindError, CloseReason, Connector, ConnectorConfig, Direction, DropReason, Endpoint, EndpointConfig,
+    Leg, LegEvent, OfferError, OfferOptions,
 };
 
 use crate::rig::{Events, Out, connector, endpoint, loopback, next, rtp, take, wait_for};
@@ -238,7 +238,29 @@ fn the_number_of_legs_is_limited_and_comes_back() {
     assert!(matches!(service.answer(&offer), Err(OfferError::TooManyLegs(2))));
     drop(one);
     assert_eq!(next(&events).1, LegEvent::Closed(CloseReason::Local));
-    wait_for("room", || service.answer(&offer).ok());
+    assert!(service.answer(&offer).is_ok(), "there is room as soon as the end is told");
+}
+
+#[test]
+fn a_connectors_legs_are_limited_and_given_up_offers_make_room() {
+    let (service, _service_events) = endpoint(|_| ());
+    let (tx, events) = std::sync::mpsc::channel();
+    let mut config = ConnectorConfig::new(move |leg, event| {
+        let _ = tx.send((leg, event));
+    });
+    config.limits.max_legs = 2;
+    let bot = Connector::new(config).unwrap();
+    let (mut one, two) = (bot.offer(loopback(false)).unwrap(), bot.offer(loopback(false)).unwrap());
+    assert!(matches!(bot.offer(loopback(false)), Err(OfferError::TooManyLegs(2))));
+    drop(two);
+    let _two = bot.offer(loopback(false)).unwrap();
+    let answered = service.answer(&one.sdp).unwrap();
+    one.leg.accept(&answered.sdp).unwrap();
+    assert_eq!(next(&events).1, LegEvent::Connected);
+    assert!(matches!(bot.offer(loopback(false)), Err(OfferError::TooManyLegs(2))), "an accepted leg counts on");
+    drop(one);
+    assert_eq!(next(&events).1, LegEvent::Closed(CloseReason::Local));
+    assert!(bot.offer(loopback(false)).is_ok());
 }
 
 #[test]
