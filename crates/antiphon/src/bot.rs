@@ -8,7 +8,7 @@ use crate::audio::AudioSocket;
 use crate::call::{Call, CallEnded, CallStatus, Parts};
 use crate::driver::Driver;
 use crate::join::{JoinError, JoinOptions, Meeting, create_body};
-use antiphon_engine::{BusRate, Engine, EngineConfig, SessionOptions};
+use antiphon_engine::{BusRate, ConversationEvent, Engine, EngineConfig, SessionOptions};
 use antiphon_signaling::call::CallConfig;
 use antiphon_signaling::client::{GraphClient, GraphConfig};
 use antiphon_signaling::http::{HttpConfig, HttpConfigError};
@@ -23,6 +23,8 @@ use tokio::sync::{broadcast, mpsc, watch};
 
 /// Call events kept for a reader that is behind.
 const EVENTS: usize = 256;
+/// Events of a call's media leg that may wait: it connects, ends or fails once.
+const MEDIA_EVENTS: usize = 16;
 /// Commands to a call that may wait.
 const COMMANDS: usize = 16;
 
@@ -239,7 +241,7 @@ impl Bot {
     /// [`JoinError`]; a refusal by the service names the missing permission, if that is it.
     pub async fn join(&self, meeting: &Meeting, options: JoinOptions) -> Result<Call, JoinError> {
         let inner = &self.inner;
-        let (media_tx, media) = mpsc::unbounded_channel();
+        let (media_tx, media) = mpsc::channel(MEDIA_EVENTS);
         let session = inner.engine.session(SessionOptions {
             rate: match options.format {
                 AudioFormat::Pcm16K => BusRate::Hz16000,
@@ -247,7 +249,13 @@ impl Bot {
             },
             unmixed: options.unmixed,
             bind: inner.media_address,
-            ..SessionOptions::new(move |event| drop(media_tx.send(event))) // the call is over: nobody to tell
+            ..SessionOptions::new(move |event| {
+                // The life of the leg only, a handful of events, so the channel cannot overflow; who talks is told by
+                // the service's roster and the frames themselves.
+                if !matches!(event, ConversationEvent::Talking { .. } | ConversationEvent::DominantSpeaker(_)) {
+                    let _ = media_tx.try_send(event); // closed: the call is over, nobody to tell
+                }
+            })
         })?;
         let session = Arc::new(session);
         let port = session.take_audio().expect("invariant: a new session has its audio");

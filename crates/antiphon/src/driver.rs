@@ -40,7 +40,7 @@ pub(crate) struct Driver {
     pub(crate) status: watch::Sender<CallStatus>,
     pub(crate) events: broadcast::Sender<CallEvent>,
     pub(crate) commands: mpsc::Receiver<Command>,
-    pub(crate) media: mpsc::UnboundedReceiver<ConversationEvent>,
+    pub(crate) media: mpsc::Receiver<ConversationEvent>,
     /// Set by the first hang-up: when to stop waiting for the service.
     pub(crate) closing: Option<tokio::time::Instant>,
 }

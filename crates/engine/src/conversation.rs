@@ -199,7 +199,7 @@ impl Conversation {
         let answered = inner
             .shared
             .with_leg(inner.side, inner, id, || endpoint.answer(offer).map(|answered| (answered.leg.id(), answered)));
-        let answered = match answered {
+        let mut answered = match answered {
             Ok(answered) => answered,
             Err(error) => {
                 room.release(reserved);
@@ -207,19 +207,19 @@ impl Conversation {
             }
         };
         let negotiated = answered.leg.negotiated().cloned().expect("invariant: an answered leg is negotiated");
-        let parts = match leg_parts(room.config(), reserved, answered.leg, &negotiated) {
+        let parts = match leg_parts(room.config(), reserved, &mut answered.leg, &negotiated) {
             Ok(parts) => parts,
-            Err((leg, error)) => {
+            Err(error) => {
                 room.release(reserved);
                 drop(room);
-                inner.drop_leg(Some(leg));
+                inner.drop_leg(Some(answered.leg));
                 return Err(error);
             }
         };
         let unmixed = negotiated.lanes.is_some();
         let JoinOptions { in_default_group, muted } = options;
         let member = Member { source: None, receiver: None, in_default_group, muted, unmixed };
-        room.admit(id.clone(), reserved, parts, member);
+        room.admit(id.clone(), reserved, Some(answered.leg), parts, member);
         Ok(Joined { answer: answered.sdp, source_id: reserved.source_id })
     }
 
@@ -407,27 +407,12 @@ impl Inner {
 }
 
 /// The media-thread parts for a participant behind `leg`: a source if it may send, a receiver if we may.
-/// On failure the leg comes back, to be forgotten and closed.
 pub(crate) fn leg_parts(
-    config: &ConversationConfig,
-    reserved: Reserved,
-    mut leg: Leg,
-    negotiated: &Negotiated,
-) -> Result<Parts, (Leg, JoinError)> {
-    match media_parts(config, reserved, &mut leg, negotiated) {
-        Ok((inlet, source, receiver)) => Ok(Parts { leg: Some(leg), inlet: Some(inlet), source, receiver }),
-        Err(error) => Err((leg, error)),
-    }
-}
-
-type MediaParts = (Box<Inlet>, Option<Box<Source>>, Option<Box<Receiver>>);
-
-fn media_parts(
     config: &ConversationConfig,
     reserved: Reserved,
     leg: &mut Leg,
     negotiated: &Negotiated,
-) -> Result<MediaParts, JoinError> {
+) -> Result<Parts, JoinError> {
     let Negotiated { mix, lanes } = negotiated;
     let ring = leg.take_ingress().expect("invariant: nobody took the ring of a new leg");
     let inlet = InletConfig {
@@ -437,10 +422,10 @@ fn media_parts(
         lanes_mid: lanes.as_ref().filter(|lanes| lanes.direction.receives()).and_then(|lanes| Mid::new(&lanes.mid)),
         main: mix.direction.receives().then_some(reserved.source),
     };
-    let inlet = Inlet::new(ring, &inlet, config.limits.sources);
+    let inlet = Some(Inlet::new(ring, &inlet, config.limits.sources));
     let source = if mix.direction.receives() { Some(Source::rtp(reserved.source_id, config)?) } else { None };
     if !mix.direction.sends() {
-        return Ok((inlet, source, None));
+        return Ok(Parts { inlet, source, receiver: None });
     }
     let receiver = RtpReceiverConfig {
         leg: leg.id().as_u32(),
@@ -454,7 +439,7 @@ fn media_parts(
         mid: mix.mid_ext.zip(Mid::new(&mix.mid)),
         lanes: lanes.as_ref().filter(|lanes| lanes.direction.sends()).and_then(lane_config),
     };
-    Ok((inlet, source, Some(Receiver::rtp(receiver, config)?)))
+    Ok(Parts { inlet, source, receiver: Some(Receiver::rtp(receiver, config)?) })
 }
 
 /// `None` when the peer did not agree to the mid extension, without which lanes cannot be told apart.

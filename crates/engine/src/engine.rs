@@ -12,7 +12,7 @@ use crate::media_thread::MediaThread;
 use crate::session::{MediaSession, SessionOptions};
 use antiphon_rt::runner::PriorityOutcome;
 use antiphon_transport::{Connector, ConnectorConfig, DropCounts, Endpoint, EndpointConfig, LegId, NetThread};
-use crossbeam_channel::Sender;
+use crossbeam_channel::{Sender, TrySendError};
 use std::collections::HashMap;
 use std::fmt;
 use std::net::SocketAddr;
@@ -20,8 +20,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::JoinHandle;
 
+/// Leg events that may wait for the control thread: two for every leg an endpoint can have, and as many again.
+const MESSAGES: usize = 16_384;
+
 /// How an [`Engine`] is set up.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct EngineConfig {
     /// Where the media port of a service listens (UDP); port 0 takes any free one. Unused by a client.
     pub bind: SocketAddr,
@@ -49,6 +52,9 @@ pub struct Engine {
     control: Option<JoinHandle<()>>,
 }
 
+/// Whose a leg is.
+type Legs = HashMap<(Side, LegId), (Weak<Inner>, ParticipantId)>;
+
 /// What conversations hold on to.
 pub(crate) struct Shared {
     /// Dropped before the network sides: conversations' egress rings end first.
@@ -57,7 +63,7 @@ pub(crate) struct Shared {
     connector: Connector,
     messages: Sender<Message>,
     conversations: Mutex<HashMap<u64, Arc<Inner>>>,
-    legs: Mutex<HashMap<(Side, LegId), (Weak<Inner>, ParticipantId)>>,
+    legs: Mutex<Legs>,
     next_key: AtomicU64,
 }
 
@@ -80,10 +86,14 @@ impl Engine {
 
     fn build(config: EngineConfig, serves: bool) -> Result<Self, StartError> {
         let EngineConfig { bind, advertise, media_threads, priority, pin } = config;
-        let (messages, inbox) = crossbeam_channel::unbounded();
+        let (messages, inbox) = crossbeam_channel::bounded(MESSAGES);
         let to_control = |side| {
             let messages = messages.clone();
-            move |leg, event| drop(messages.send(Message::Leg(side, leg, event))) // the engine is ending: nobody to tell
+            move |leg, event| {
+                if let Err(TrySendError::Full(_)) = messages.try_send(Message::Leg(side, leg, event)) {
+                    tracing::error!(%leg, ?event, "the control thread is far behind: an event of a leg is lost");
+                }
+            }
         };
         let endpoint = serves
             .then(|| {

@@ -193,10 +193,10 @@ impl MediaSession {
                 return Err(error.into());
             }
         };
-        let leg = pending.take().expect("invariant: it was there a line ago");
-        let parts = match leg_parts(room.config(), reserved, leg, &negotiated) {
+        let mut leg = pending.take().expect("invariant: it was there a line ago");
+        let parts = match leg_parts(room.config(), reserved, &mut leg, &negotiated) {
             Ok(parts) => parts,
-            Err((leg, error)) => {
+            Err(error) => {
                 room.release(reserved);
                 drop(room);
                 inner.drop_leg(Some(leg));
@@ -204,7 +204,7 @@ impl MediaSession {
             }
         };
         let member = Member { source: None, receiver: None, in_default_group: true, muted: false, unmixed: false };
-        room.admit(service.clone(), reserved, parts, member);
+        room.admit(service.clone(), reserved, Some(leg), parts, member);
         if self.unmixed && negotiated.lanes.is_some() {
             room.open_lanes(ParticipantId::new(Self::APP), &service);
         }
@@ -258,7 +258,7 @@ fn admit_app(
     let (receiver, ear) = Receiver::app(rings, config)?;
     let (mixed, unmixed) = ear.split();
     let member = Member { source: None, receiver: None, in_default_group: true, muted: false, unmixed: false };
-    let parts = Parts { leg: None, inlet: None, source: Some(source), receiver: Some(receiver) };
-    room.admit(app, reserved, parts, member);
+    let parts = Parts { inlet: None, source: Some(source), receiver: Some(receiver) };
+    room.admit(app, reserved, None, parts, member);
     Ok(AudioPort { mixed: MixedEar(mixed), unmixed: UnmixedEar(unmixed), mouth, wakeable })
 }

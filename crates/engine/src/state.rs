@@ -41,7 +41,6 @@ pub(crate) struct Reserved {
 /// What goes to the media thread for one participant.
 #[derive(Debug)]
 pub(crate) struct Parts {
-    pub(crate) leg: Option<Leg>,
     pub(crate) inlet: Option<Box<Inlet>>,
     /// Absent for a participant that only listens.
     pub(crate) source: Option<Box<Source>>,
@@ -167,9 +166,16 @@ impl Room {
     }
 
     /// Sends a participant's parts to the media thread and routes it.
-    pub(crate) fn admit(&mut self, id: ParticipantId, reserved: Reserved, parts: Parts, mut member: Member) {
+    pub(crate) fn admit(
+        &mut self,
+        id: ParticipantId,
+        reserved: Reserved,
+        leg: Option<Leg>,
+        parts: Parts,
+        mut member: Member,
+    ) {
         let Reserved { source_id, inlet, source, receiver } = reserved;
-        let Parts { leg, inlet: inlet_part, source: source_part, receiver: receiver_part } = parts;
+        let Parts { inlet: inlet_part, source: source_part, receiver: receiver_part } = parts;
         member.source = source_part.is_some().then_some(source);
         match source_part {
             Some(part) => {
