@@ -1,6 +1,7 @@
 //! Audio levels: the unit, and the header extensions that carry them.
 //!
-//! Senders stamp [`LevelExtension`] on their packets; pipeline passes it on with lanes, writes both on mixes, and skips nothing by it.
+//! Senders stamp [`LevelExtension`] on their packets; pipeline takes it as a hint which frames are silent, passes it on with lanes
+//! and writes both extensions on mixes. It does not spare decoding by it.
 //! Thread: any, no allocation. Does not: trust a level; that is pipeline's policy.
 //! Spec: RFC 6464 §3 (client to mixer), RFC 6465 §3 (mixer to client).
 
