@@ -24,7 +24,10 @@ stamp="$venv/.installed"
 if ! cmp -s interop/requirements.txt "$stamp"; then
   echo "setting up $venv (aiortc and friends)"
   rm -rf "$venv"
-  if ! python3 -m venv "$venv"; then
+  if ! python3 -m venv "$venv" 2>/dev/null && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq python3 python3-venv >/dev/null
+  fi
+  if [ ! -x "$venv/bin/pip" ] && ! python3 -m venv --clear "$venv"; then
     note "not run" "aiortc, chromium" "python3 cannot make a virtual environment; install python3 and python3-venv"
     exit "$failed"
   fi

@@ -253,3 +253,108 @@ fn said_file(person: Person) -> String {
 fn index(sound: &Sound, at: Duration) -> usize {
     (at.as_secs_f64() * f64::from(sound.rate().sample_rate().hertz())) as usize
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::demo::matrix::Expected;
+    use crate::demo::script::Phase;
+    use antiphon_load::signature::Marker;
+    use antiphon_load::speech::SpeechLoop;
+    use std::collections::BTreeSet;
+
+    use super::super::cast::voice;
+    use Person::{Bot, Talker};
+
+    const SECONDS: Duration = Duration::from_secs(4);
+
+    /// What an ear records while exactly `people` speak.
+    fn sound_of(people: &[Person]) -> Sound {
+        let frames = SECONDS.as_millis() as usize / 20;
+        let mut mix = vec![0.0; frames * RATE.frame()];
+        for person in people {
+            let mut speech = SpeechLoop::new(voice(*person), RATE, 0);
+            let mut marker = Marker::new(signature(*person), RATE.sample_rate());
+            let mut frame = vec![0.0; RATE.frame()];
+            for sum in mix.chunks_exact_mut(RATE.frame()) {
+                let speaking = speech.next_frame(&mut frame);
+                marker.mark(&mut frame, speaking);
+                sum.iter_mut().zip(&frame).for_each(|(a, b)| *a += b);
+            }
+        }
+        let mut sound = Sound::new(RATE);
+        sound.append(&mix);
+        sound
+    }
+
+    /// One phase in which talker 1 must hear talker 2, the bot talker 1, and its lane of talker 1 likewise.
+    fn evidence(ears: BTreeMap<Ear, Sound>) -> Evidence {
+        let heard = |person| BTreeSet::from([person]);
+        let rows = vec![
+            (Ear::Mixed(Talker(1)), heard(Talker(2))),
+            (Ear::Mixed(Bot), heard(Talker(1))),
+            (Ear::Lane(Talker(1)), heard(Talker(1))),
+            (Ear::Lane(Talker(2)), BTreeSet::new()),
+        ];
+        let columns = vec![Talker(1), Talker(2), Bot];
+        let phase = Phase {
+            letter: 'd',
+            title: "test".into(),
+            steps: vec![],
+            settle: Duration::ZERO,
+            window: SECONDS,
+            expected: Expected { rows, sources: columns.clone() },
+        };
+        Evidence {
+            notices: Notices::default(),
+            columns,
+            windows: vec![Window { phase, begin: Duration::ZERO, from: Duration::ZERO, to: SECONDS }],
+            said: BTreeMap::new(),
+            ears,
+            unknown_lanes: vec![],
+            talkers: BTreeMap::new(),
+            stats: None,
+            relay: None,
+            real_time: false,
+            total: SECONDS,
+        }
+    }
+
+    fn as_planned() -> BTreeMap<Ear, Sound> {
+        BTreeMap::from([
+            (Ear::Mixed(Talker(1)), sound_of(&[Talker(2)])),
+            (Ear::Mixed(Bot), sound_of(&[Talker(1)])),
+            (Ear::Lane(Talker(1)), sound_of(&[Talker(1)])),
+        ])
+    }
+
+    #[test]
+    fn recordings_as_planned_give_no_problem_and_a_silent_lane_needs_no_recording() {
+        assert_eq!(evidence(as_planned()).evaluate().problems, Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_voice_too_many_and_a_voice_too_few_are_each_named_with_the_phase() {
+        let mut ears = as_planned();
+        ears.insert(Ear::Mixed(Talker(1)), sound_of(&[Talker(2), Bot]));
+        ears.insert(Ear::Lane(Talker(1)), sound_of(&[]));
+        let problems = evidence(ears).evaluate().problems;
+        assert_eq!(problems.len(), 2, "{problems:?}");
+        assert!(problems[0].starts_with("phase (d): talker 1 heard the bot"), "{problems:?}");
+        assert!(problems[1].starts_with("phase (d): the bot's lane of talker 1 was without talker 1"), "{problems:?}");
+    }
+
+    #[test]
+    fn a_lane_under_another_ones_source_id_is_two_problems() {
+        let mut ears = as_planned();
+        ears.insert(Ear::Lane(Talker(1)), sound_of(&[Talker(2)]));
+        assert_eq!(evidence(ears).evaluate().problems.len(), 2);
+    }
+
+    #[test]
+    fn a_lane_of_nobody_is_a_problem() {
+        let mut evidence = evidence(as_planned());
+        evidence.unknown_lanes.push(77);
+        assert!(evidence.evaluate().problems[0].contains("source 77"));
+    }
+}
