@@ -8,6 +8,9 @@ use crate::speech::SpeechRate;
 use std::ops::Range;
 use std::time::Duration;
 
+/// The longest window that is filled up with silence.
+const LONGEST_WINDOW: Duration = Duration::from_secs(3_600);
+
 /// Mono PCM since the run's epoch.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Recording {
@@ -64,6 +67,18 @@ impl Recording {
         &self.samples[self.index(window.start).min(end)..end]
     }
 
+    /// The samples between two times; what was not recorded is silence, so that there are always as many as the window is long.
+    ///
+    /// # Panics
+    /// If the window is longer than an hour: an open end has no length to fill.
+    pub fn padded(&self, window: &Range<Duration>) -> Vec<f32> {
+        let length = window.end.saturating_sub(window.start);
+        assert!(length <= LONGEST_WINDOW, "a window to be filled with silence has an end");
+        let mut samples = self.between(window).to_vec();
+        samples.resize(self.index(length), 0.0);
+        samples
+    }
+
     pub(crate) fn put_at(&mut self, start: usize, pcm: &[f32]) {
         let end = start + pcm.len();
         if self.samples.len() < end {
@@ -94,6 +109,8 @@ mod tests {
         assert!(recording.between(&(MS(60)..MS(100))).iter().all(|s| *s == 0.0));
         assert_eq!(recording.between(&(MS(110)..MS(500))).len(), 160);
         assert!(recording.between(&(MS(500)..MS(600))).is_empty());
+        assert_eq!(recording.padded(&(MS(110)..MS(500))).len(), 390 * 16, "filled with silence");
+        assert_eq!(recording.padded(&(MS(500)..MS(600))), [0.0; 1_600]);
         recording.append(&[1.0]);
         assert_eq!(recording.samples().len(), 1_921);
     }

@@ -26,6 +26,18 @@ const EXPECTED_DB: f64 = -2.507;
 pub(super) const THRESHOLD_DB: f32 = 4.5;
 /// And if the weaker of its tones is above this: one whistle is not a signature.
 pub(super) const WEAKEST_DB: f32 = 2.0;
+/// A window is judged in parts of this share of it, one starting at every block, so that no hole hides between two.
+const PARTS: usize = 3;
+/// Fewest blocks in a part: 2 s. A shorter one tells too little.
+const PART_BLOCKS: usize = 7;
+/// A source lasts through a part if its score there, silence counted as 0, is above this share of the window's.
+const LASTING_SHARE: f32 = 1.0 / 3.0;
+/// A source that is absent from the window shows in a part if its score there is above this.
+const LEAK_DB: f32 = 7.5;
+/// And if the weaker of its tones is above this.
+const LEAK_WEAKEST_DB: f32 = 4.0;
+/// A part with fewer blocks of sound than this is averaged over so many: one click is not a leak.
+const LEAK_BLOCKS: usize = 4;
 
 /// What was found of one signature in a recording.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -47,6 +59,54 @@ impl Detection {
     /// How far the verdict is from tipping, in dB: positive is present, negative absent.
     pub fn margin_db(&self) -> f32 {
         (self.score_db - THRESHOLD_DB).min(self.weakest_db - WEAKEST_DB)
+    }
+}
+
+/// Whether a source was heard throughout a window, for some of it, or never.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Verdict {
+    /// In the whole window and in every part of it.
+    Heard,
+    /// In some parts and not in others: it came late, died, has a hole, or leaked for a while.
+    Partly,
+    /// Neither in the whole window nor in any part.
+    NotHeard,
+}
+
+/// What was found of one signature in a window that it should fill or be absent from.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Judgement {
+    /// The window as a whole, silent blocks left out.
+    pub whole: Detection,
+    /// Its least score in any part, silent blocks counted as 0 dB.
+    pub least_part_db: f32,
+    /// How far it is from showing in the part where it shows most, in dB: positive is a leak.
+    pub leak_margin_db: f32,
+}
+
+impl Judgement {
+    /// The verdict: anything between throughout and never is [`Verdict::Partly`].
+    pub fn verdict(&self) -> Verdict {
+        if self.whole.is_present() && self.lasting_margin_db() > 0.0 {
+            Verdict::Heard
+        } else if !self.whole.is_present() && self.leak_margin_db <= 0.0 {
+            Verdict::NotHeard
+        } else {
+            Verdict::Partly
+        }
+    }
+
+    /// How far the verdict is from tipping, in dB: positive is heard, negative not heard, 0 partly.
+    pub fn margin_db(&self) -> f32 {
+        match self.verdict() {
+            Verdict::Heard => self.whole.margin_db().min(self.lasting_margin_db()),
+            Verdict::NotHeard => self.whole.margin_db().max(self.leak_margin_db),
+            Verdict::Partly => 0.0,
+        }
+    }
+
+    fn lasting_margin_db(&self) -> f32 {
+        self.least_part_db - LASTING_SHARE * self.whole.score_db
     }
 }
 
@@ -84,27 +144,55 @@ impl Detector {
         self.blocks.len()
     }
 
-    /// Scores one signature.
+    /// Scores one signature in the whole recording; silent blocks say nothing.
     pub fn detect(&self, signature: Signature) -> Detection {
-        let tones: [f32; TONES] = std::array::from_fn(|band| self.tone_db(signature.bin(band)));
-        Detection {
-            signature,
-            score_db: tones.iter().sum::<f32>() / TONES as f32,
-            weakest_db: tones.into_iter().fold(f32::INFINITY, f32::min),
-        }
+        detection(signature, &self.ratios(signature), 1)
     }
 
-    /// How far `bin` stands out of its neighbours, averaged over the blocks that are not silent there.
-    fn tone_db(&self, bin: usize) -> f32 {
-        let ratios: Vec<f64> = self.blocks.iter().filter_map(|block| ratio_db(block, bin)).collect();
-        if ratios.is_empty() {
-            return 0.0;
+    /// Judges whether one signature lasts through the recording, which is a whole window: what was not recorded must be
+    /// there as silence. Only for a source that speaks, or keeps silent, all the time.
+    pub fn judge(&self, signature: Signature) -> Judgement {
+        let ratios = self.ratios(signature);
+        let part = (ratios.len() / PARTS).max(PART_BLOCKS).min(ratios.len()).max(1);
+        let (mut least_part_db, mut leak_margin_db) = (f32::INFINITY, f32::NEG_INFINITY);
+        for blocks in ratios.windows(part) {
+            let lasting = detection(signature, blocks, part);
+            least_part_db = least_part_db.min(lasting.score_db);
+            let leak = detection(signature, blocks, LEAK_BLOCKS);
+            let margin_db = (leak.score_db - LEAK_DB).min(leak.weakest_db - LEAK_WEAKEST_DB);
+            leak_margin_db = leak_margin_db.max(margin_db);
         }
-        (ratios.iter().sum::<f64>() / ratios.len() as f64 - EXPECTED_DB) as f32
+        if ratios.is_empty() {
+            (least_part_db, leak_margin_db) = (0.0, -LEAK_DB);
+        }
+        Judgement { whole: detection(signature, &ratios, 1), least_part_db, leak_margin_db }
+    }
+
+    /// What each block says of each tone, in dB over what an absent one gives; `None` where it is silent.
+    fn ratios(&self, signature: Signature) -> Vec<Ratios> {
+        let of = |block: &Vec<f64>| std::array::from_fn(|band| ratio_db(block, signature.bin(band)));
+        self.blocks.iter().map(of).collect()
     }
 }
 
-/// Power of a bin over the noise beside it, in dB and bounded; `None` in silence.
+/// What one block says of each tone.
+type Ratios = [Option<f64>; TONES];
+
+/// Averages over the blocks with sound, or over `at_least` if they are fewer: the others count as 0 dB.
+fn detection(signature: Signature, blocks: &[Ratios], at_least: usize) -> Detection {
+    let tones: [f32; TONES] = std::array::from_fn(|band| {
+        let sounding = blocks.iter().filter_map(|block| block[band]);
+        let (count, sum) = sounding.fold((0, 0.0), |(count, sum), ratio| (count + 1, sum + ratio));
+        (sum / count.max(at_least) as f64) as f32
+    });
+    Detection {
+        signature,
+        score_db: tones.iter().sum::<f32>() / TONES as f32,
+        weakest_db: tones.into_iter().fold(f32::INFINITY, f32::min),
+    }
+}
+
+/// Power of a bin over the noise beside it, in dB, bounded and 0 on average for noise; `None` in silence.
 fn ratio_db(block: &[f64], bin: usize) -> Option<f64> {
     let mut noise: Vec<f64> = NEIGHBOURS.flat_map(|d| [block[bin - d], block[bin + d]]).collect();
     noise.sort_by(f64::total_cmp);
@@ -116,7 +204,7 @@ fn ratio_db(block: &[f64], bin: usize) -> Option<f64> {
         return None;
     }
     let ratio = 10.0 * (block[bin] / noise.max(f64::MIN_POSITIVE)).max(f64::MIN_POSITIVE).log10();
-    Some(ratio.clamp(RATIO_DB.0, RATIO_DB.1))
+    Some(ratio.clamp(RATIO_DB.0, RATIO_DB.1) - EXPECTED_DB)
 }
 
 /// Scores `signatures` in samples `window` of a mono recording; a window beyond the end is cut.

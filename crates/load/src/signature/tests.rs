@@ -130,6 +130,9 @@ fn assert_verdicts(talkers: &[Talker], leg: Leg, frames: usize, draw: &mut Draw,
         let expected = talkers.iter().any(|t| t.signature == Some(signature));
         let found = detector.detect(signature);
         assert_eq!(found.is_present(), expected, "{what}: {found:?}");
+        let judged = detector.judge(signature);
+        let verdict = if expected { Verdict::Heard } else { Verdict::NotHeard };
+        assert_eq!(judged.verdict(), verdict, "{what}: {judged:?}");
     }
 }
 
@@ -203,6 +206,7 @@ fn silence_and_snippets_hold_nobody() {
     for pcm in [vec![], vec![0.0; 100], vec![0.0; 48_000]] {
         let detector = Detector::new(&pcm, SpeechRate::Hz16000);
         assert!(Signature::all().all(|s| !detector.detect(s).is_present()), "{} samples", pcm.len());
+        assert!(Signature::all().all(|s| detector.judge(s).verdict() == Verdict::NotHeard), "{} samples", pcm.len());
     }
 }
 
