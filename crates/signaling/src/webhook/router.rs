@@ -69,7 +69,11 @@ async fn receive(State(webhook): State<Arc<Webhook>>, request: Request) -> Respo
             webhook.counters.refuse(fault);
             tracing::debug!(reason = fault.name(), "a notification was refused");
             // Not the sender's fault: 503 asks it to try again, 401 would be final.
-            return if fault == TokenFault::KeysUnavailable { status(StatusCode::SERVICE_UNAVAILABLE) } else { refuse() };
+            return if fault == TokenFault::KeysUnavailable {
+                status(StatusCode::SERVICE_UNAVAILABLE)
+            } else {
+                refuse()
+            };
         }
     };
     let read = to_bytes(body, webhook.limits.body);
