@@ -202,6 +202,12 @@ impl Inlet {
         due
     }
 
+    /// It got another lane: should even that be too few, it is told at once, so that lanes can grow as fast as
+    /// they are added.
+    pub(crate) fn lane_added(&mut self) {
+        self.complain_from = 0;
+    }
+
     /// Forgets whatever feeds the lane `source`.
     pub(crate) fn unbind(&mut self, source: SourceSlot) {
         self.lanes.retain(|lane| lane.source != source);

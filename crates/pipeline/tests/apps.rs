@@ -3,17 +3,14 @@
 mod room;
 
 use antiphon_pipeline::{
-    AppEarConfig, BusRate, Command, Control, Conversation, Event, FrameOutcome, Inlet, InletConfig, LaneConfig, Limits,
-    Mid, Participant, PlanBuilder, Receiver, RtpReceiverConfig, Slots, Source,
+    AppEarConfig, BusRate, Command, Conversation, Event, FrameOutcome, Limits, Participant, PlanBuilder, Receiver,
+    Slots, Source,
 };
 use antiphon_rt::MonoTime;
-use antiphon_rt::packet_ring::{MAX_PACKET, packet_ring};
-use antiphon_rtp::{PayloadType, RtpTimestamp, SeqNo, SourceId, Ssrc};
+use antiphon_rt::packet_ring::packet_ring;
+use antiphon_rtp::SourceId;
+use room::bot::{self, Bot};
 use room::{Room, config, tone_level};
-
-fn opus() -> PayloadType {
-    PayloadType::new(111).unwrap()
-}
 
 fn tone(frames: std::ops::Range<usize>, rate: BusRate, hz: f32) -> Vec<i16> {
     let samples = frames.start * rate.frame_samples()..frames.end * rate.frame_samples();
@@ -105,74 +102,6 @@ fn a_full_ear_drops_the_newest_and_counts_it() {
     assert_eq!(dropped, 2);
 }
 
-/// A bot's own conversation: one leg in, an app's ear on the mix and on the lanes.
-struct Bot {
-    conversation: Box<Conversation>,
-    control: Control,
-    ear: antiphon_pipeline::AppEar,
-    uplink: antiphon_rt::packet_ring::PacketSender,
-    inlet: antiphon_pipeline::InletSlot,
-}
-
-const MID_EXTENSION: u8 = 4;
-
-fn bot(lanes: usize) -> Bot {
-    let config = config(4, BusRate::Hz16000);
-    let (egress, _ring) = packet_ring(64 * 1024);
-    let (conversation, mut control) = Conversation::new(&config, egress).unwrap();
-    let (mut sources, mut receivers, mut inlets) = (Slots::new(8), Slots::new(4), Slots::new(4));
-    let inlet = inlets.take().unwrap();
-    let (uplink, ring) = packet_ring(256 * 1024);
-    let main = sources.take().unwrap();
-    let inlet_config = InletConfig {
-        opus: vec![opus()],
-        level_extension: Some(1),
-        mid_extension: Some(MID_EXTENSION),
-        lanes_mid: Mid::new("lanes"),
-        main: Some(main),
-    };
-    control.send(Command::AddInlet(inlet, Inlet::new(ring, &inlet_config, lanes))).unwrap();
-    control.send(Command::AddSource(main, Source::rtp(SourceId::new(0), &config).unwrap())).unwrap();
-    let lanes: Vec<_> = (0..lanes).map(|_| sources.take().unwrap()).collect();
-    for lane in &lanes {
-        control.send(Command::AddSource(*lane, Source::lane(inlet, &config).unwrap())).unwrap();
-    }
-    let receiver = receivers.take().unwrap();
-    let (listener, ear) = Receiver::app(AppEarConfig::default(), &config).unwrap();
-    control.send(Command::AddReceiver(receiver, listener)).unwrap();
-    let mut builder = PlanBuilder::new(&config.limits);
-    builder.route(&[main], &[receiver]).unmixed(&lanes, receiver);
-    control.publish(builder.build()).unwrap();
-    Bot { conversation, control, ear, uplink, inlet }
-}
-
-/// Adds a bot's receiver with lanes to the room, hearing the default group; gives its leg.
-fn join_bot(room: &mut Room) -> (u32, Participant) {
-    let receiver = room.receivers.take().unwrap();
-    let leg = 500;
-    let mid = |text| (MID_EXTENSION, Mid::new(text).unwrap());
-    let rtp = RtpReceiverConfig {
-        leg,
-        ssrc: Ssrc::new(7),
-        payload_type: opus(),
-        first_seq: SeqNo::new(1),
-        first_timestamp: RtpTimestamp::new(1),
-        class: 0,
-        level_extension: Some(1),
-        csrc_level_extension: None,
-        mid: Some(mid("mix")),
-        lanes: Some(LaneConfig {
-            payload_type: opus(),
-            mid: mid("lanes"),
-            level_extension: Some(1),
-            ssrc_base: 0xabcd_0000,
-        }),
-    };
-    room.control.send(Command::AddReceiver(receiver, Receiver::rtp(rtp, &room.config).unwrap())).unwrap();
-    let participant = Participant { source: None, receiver: Some(receiver), in_default_group: true, unmixed: true };
-    (leg, participant)
-}
-
 #[test]
 fn a_bot_hears_everybody_mixed_and_each_by_name() {
     let mut room = Room::new(config(6, BusRate::Hz16000), 1);
@@ -180,10 +109,10 @@ fn a_bot_hears_everybody_mixed_and_each_by_name() {
         room.join();
     }
     room.people[3].in_default_group = false;
-    let (leg, participant) = join_bot(&mut room);
-    let mut bot = bot(3);
+    let guest = bot::join(&mut room, 0xabcd_0000);
+    let mut bot = Bot::new(config(4, BusRate::Hz16000), 3, 3);
     let mut builder = PlanBuilder::new(&room.config.limits);
-    builder.participant(participant);
+    builder.participant(guest);
     for person in &room.people {
         builder.participant(Participant {
             source: Some(person.source),
@@ -197,18 +126,13 @@ fn a_bot_hears_everybody_mixed_and_each_by_name() {
     let mut mixed = Vec::new();
     let mut lanes: std::collections::BTreeMap<u32, Vec<f32>> = std::collections::BTreeMap::new();
     let mut bound = Vec::new();
-    let mut buffer = [0; MAX_PACKET];
     let mut encodes = 0;
     for _ in 0..60 {
         room.send();
         let now = MonoTime::from_nanos(room.now);
         room.conversation.tick(now);
         encodes = room.conversation.last_record().encodes;
-        while let Some((meta, len)) = room.egress.pop(&mut buffer) {
-            if meta.leg == leg {
-                bot.uplink.push(meta, &buffer[..len]).unwrap();
-            }
-        }
+        bot.take_from(&mut room, || true);
         room.reclaim();
         bot.conversation.tick(now);
         assert_eq!(bot.conversation.last_record().packets_refused, 0);
@@ -246,17 +170,16 @@ fn too_few_lanes_are_told_and_an_idle_lane_is_used_again() {
     for _ in 0..3 {
         room.join();
     }
-    let (leg, participant) = join_bot(&mut room);
-    let mut bot = bot(2);
+    let guest = bot::join(&mut room, 0xabcd_0000);
+    let mut bot = Bot::new(config(4, BusRate::Hz16000), 2, 2);
     let mut builder = PlanBuilder::new(&room.config.limits);
-    builder.participant(participant);
+    builder.participant(guest);
     for person in &room.people {
         let source = Some(person.source);
         builder.participant(Participant { source, in_default_group: true, ..Participant::default() });
     }
     room.control.publish(builder.build()).unwrap();
     let mut events = Vec::new();
-    let mut buffer = [0; MAX_PACKET];
     for tick in 0..640 {
         // Two speak first and fall silent; the third begins while they still hold the lanes.
         for (n, person) in room.people.iter_mut().enumerate() {
@@ -264,11 +187,7 @@ fn too_few_lanes_are_told_and_an_idle_lane_is_used_again() {
         }
         room.send();
         room.conversation.tick(MonoTime::from_nanos(room.now));
-        while let Some((meta, len)) = room.egress.pop(&mut buffer) {
-            if meta.leg == leg {
-                bot.uplink.push(meta, &buffer[..len]).unwrap();
-            }
-        }
+        bot.take_from(&mut room, || true);
         bot.conversation.tick(MonoTime::from_nanos(room.now));
         events.extend(std::iter::from_fn(|| bot.control.next_event()).map(|timed| timed.event));
         while bot.ear.next_mixed().is_some() || bot.ear.next_unmixed().is_some() {}
@@ -279,6 +198,40 @@ fn too_few_lanes_are_told_and_an_idle_lane_is_used_again() {
     let freed = events.iter().position(|e| matches!(e, Event::LaneFreed { .. })).expect("an idle lane is freed");
     let bound = events.iter().position(|e| matches!(e, Event::LaneBound { source_id, .. } if *source_id == third));
     assert!(bound.expect("the third gets it") > freed);
+}
+
+#[test]
+fn a_lane_added_in_need_lets_the_next_need_be_told_at_once() {
+    let mut room = Room::new(config(8, BusRate::Hz16000), 1);
+    for _ in 0..6 {
+        room.join();
+    }
+    let guest = bot::join(&mut room, 0xabcd_0000);
+    room.guests.push(guest);
+    room.publish();
+    room.people.iter_mut().for_each(|person| person.talking = true);
+    let mut bot = Bot::new(config(8, BusRate::Hz16000), 0, 8);
+    let (mut told, mut bound) = (0, 0);
+    for _ in 0..20 {
+        room.send();
+        let now = MonoTime::from_nanos(room.now);
+        room.conversation.tick(now);
+        bot.take_from(&mut room, || true);
+        bot.conversation.tick(now);
+        let mut starved = false;
+        while let Some(timed) = bot.control.next_event() {
+            starved |= matches!(timed.event, Event::LanesExhausted { .. });
+            bound += u32::from(matches!(timed.event, Event::LaneBound { .. }));
+        }
+        if starved {
+            told += 1;
+            bot.add_lane();
+        }
+        room.reclaim();
+        bot.reclaim();
+    }
+    // In well under the second that lies between two complaints without a lane in between.
+    assert_eq!((told, bound), (6, 6));
 }
 
 #[test]

@@ -95,6 +95,12 @@ impl Conversation {
     fn add_source(&mut self, slot: SourceSlot, source: Box<Source>) {
         match self.sources.get_mut(slot.index()) {
             Some(place @ None) => {
+                if let Some(inlet) = source.free_lane_of()
+                    && let Some(Some((held, open))) = self.inlets.get_mut(inlet.index())
+                    && *held == inlet
+                {
+                    open.lane_added();
+                }
                 *place = Some(source);
                 self.source_slots[slot.index()] = Some(slot);
                 self.present_sources.insert(slot.index());

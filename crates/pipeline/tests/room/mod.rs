@@ -3,6 +3,8 @@
 //! Shared by the integration tests. Time is a number; the same seed gives the same bytes.
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its own part of it")]
 
+pub mod bot;
+
 use std::collections::BTreeMap;
 
 use antiphon_codec::{Channels, CodecRate, Decoder, Encoder, EncoderConfig, PacketInfo};
@@ -135,6 +137,9 @@ pub struct Room {
     pub receivers: Slots<ReceiverSlot>,
     pub inlets: Slots<InletSlot>,
     pub routes: Vec<(Vec<usize>, Vec<usize>)>,
+    /// Whoever is there without being one of `people`.
+    pub guests: Vec<Participant>,
+    pub gains: Vec<(SourceSlot, ReceiverSlot, f32)>,
     pub now: u64,
     pub rng: Rng,
     pub records: Vec<TickRecord>,
@@ -164,6 +169,8 @@ impl Room {
             receivers: Slots::new(limits.receivers),
             inlets: Slots::new(limits.inlets),
             routes: Vec::new(),
+            guests: Vec::new(),
+            gains: Vec::new(),
             now: 1_000_000_000,
             rng: Rng::new(seed),
             records: Vec::new(),
@@ -264,6 +271,12 @@ impl Room {
                 in_default_group: person.in_default_group,
                 unmixed: false,
             });
+        }
+        for guest in &self.guests {
+            builder.participant(*guest);
+        }
+        for &(source, receiver, gain) in &self.gains {
+            builder.gain(source, receiver, gain);
         }
         for (sources, receivers) in &self.routes {
             let sources: Vec<_> = sources.iter().map(|n| self.people[*n].source).collect();
