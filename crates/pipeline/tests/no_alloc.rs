@@ -1,41 +1,160 @@
-//! Not one allocation or free in ten thousand ticks of everything at once.
+//! Not one allocation or free in thousands of ticks of everything at once, on the service's side and on a bot's.
 
 mod room;
 
-use antiphon_pipeline::{BusRate, Command, Inspection};
+use antiphon_pipeline::{
+    AppEar, AppEarConfig, AppMouth, BusRate, Command, ConversationConfig, EncodeClass, Event, Inspection, Participant,
+    Receiver, Source, TickRecord,
+};
 use antiphon_rt::MonoTime;
+use antiphon_rt::packet_ring::MAX_PACKET;
+use antiphon_rtp::SourceId;
 use antiphon_testkit::alloc_guard::{self, GuardedAlloc};
-use room::{Room, Weather, config};
+use room::bot::{self, Bot};
+use room::{Rng, Room, Weather, config};
 
 #[global_allocator]
 static ALLOC: GuardedAlloc = GuardedAlloc;
 
+/// Two encoder classes of the least effort: the heap is tested, not the time.
+fn two_classes(people: usize, rate: BusRate) -> ConversationConfig {
+    let class = EncodeClass { complexity: 0, ..EncodeClass::default() };
+    let second = EncodeClass { bitrate: 40_000, fec: true, expected_loss: 20, ..class };
+    ConversationConfig { classes: vec![class, second], ..config(people, rate) }
+}
+
+/// An app that speaks and hears in the room, also unmixed.
+fn join_app(room: &mut Room) -> (AppMouth, AppEar) {
+    let (source, receiver) = (room.sources.take().unwrap(), room.receivers.take().unwrap());
+    let (voice, mouth) = Source::app(SourceId::new(9), 3_200, &room.config);
+    let (listener, ear) = Receiver::app(AppEarConfig::default(), &room.config).unwrap();
+    room.control.send(Command::AddSource(source, voice)).unwrap();
+    room.control.send(Command::AddReceiver(receiver, listener)).unwrap();
+    let (source, receiver) = (Some(source), Some(receiver));
+    room.guests.push(Participant { source, receiver, in_default_group: true, unmixed: true });
+    (mouth, ear)
+}
+
+/// Sum of one number over all ticks so far.
+fn sum(room: &Room, value: fn(&TickRecord) -> u32) -> u64 {
+    room.records.iter().map(|record| u64::from(value(record))).sum()
+}
+
+/// Empties an app's ear and gives the mixed and unmixed frames that waited.
+fn listen(ear: &mut AppEar) -> (u64, u64) {
+    let mixed = std::iter::from_fn(|| ear.next_mixed()).count();
+    (mixed as u64, std::iter::from_fn(|| ear.next_unmixed()).count() as u64)
+}
+
 #[test]
-fn ticks_with_joins_leaves_loss_and_replans_touch_no_heap() {
-    let mut config = config(16, BusRate::Hz16000);
-    config.classes[0].complexity = 0; // the heap is tested, not the time
-    let mut room = Room::new(config, 11);
+fn ticks_with_joins_leaves_loss_lanes_apps_and_replans_touch_no_heap() {
+    let mut room = Room::new(two_classes(18, BusRate::Hz16000), 11);
     room.decode_ears = false;
-    for _ in 0..8 {
-        room.join();
+    for n in 0..8 {
+        room.join_in_class(n % 2);
     }
+    let guest = bot::join(&mut room, 1);
+    room.guests.push(guest);
+    let (mut mouth, mut ear) = join_app(&mut room);
     room.publish();
+    let mut heard = (0, 0);
     for tick in 0..10_500_u64 {
         churn(&mut room, tick);
+        if tick % 100 < 30 {
+            mouth.speak(&[3_000, -3_000].repeat(150)); // 20 samples short of a frame: it runs dry
+        }
         room.send();
         let now = MonoTime::from_nanos(room.now);
-        let conversation = &mut room.conversation;
-        alloc_guard::forbid(|| conversation.tick(now));
+        alloc_guard::forbid(|| room.conversation.tick(now));
         room.receive();
         room.reclaim();
+        if tick % 80 == 79 {
+            // Read seldom, so that it overflows between.
+            let (mixed, unmixed) = listen(&mut ear);
+            heard = (heard.0 + mixed, heard.1 + unmixed);
+        }
     }
-    let sum = |value: fn(&antiphon_pipeline::TickRecord) -> u32| {
-        room.records.iter().map(|r| u64::from(value(r))).sum::<u64>()
-    };
     // It was a real call: all of this happened while the guard was armed.
-    assert!(sum(|r| r.encodes) > 10_000 && sum(|r| r.decodes) > 10_000);
-    assert!(sum(|r| r.concealments) > 100 && sum(|r| r.state_copies) > 100);
+    assert!(sum(&room, |r| r.encodes) > 10_000 && sum(&room, |r| r.decodes) > 10_000);
+    assert!(sum(&room, |r| r.concealments) > 100 && sum(&room, |r| r.state_copies) > 100);
     assert!(room.records.iter().filter(|r| r.plan_swapped).count() > 200);
+    assert!(sum(&room, |r| r.lane_packets) > 1_000 && sum(&room, |r| r.app_underruns) > 100);
+    assert!(heard.0 > 1_000 && heard.1 > 1_000 && sum(&room, |r| r.app_dropped) > 100, "{heard:?}");
+}
+
+#[test]
+fn ticks_of_a_bot_with_lanes_that_come_and_go_touch_no_heap() {
+    let mut room = Room::new(two_classes(10, BusRate::Hz48000), 5);
+    room.decode_ears = false;
+    for n in 0..6 {
+        room.join_in_class(n % 2);
+    }
+    let guest = bot::join(&mut room, 1);
+    room.guests.push(guest);
+    room.publish();
+    let mut bot = Bot::new(two_classes(8, BusRate::Hz48000), 3, 6);
+    let (mouth_slot, uplink_slot) = (bot.sources.take().unwrap(), bot.receivers.take().unwrap());
+    let (voice, mut mouth) = Source::app(SourceId::new(1), 9_600, &bot.config);
+    bot.control.send(Command::AddSource(mouth_slot, voice)).unwrap();
+    let uplink = Receiver::rtp(bot::receiver_config(0, 1, None), &bot.config).unwrap();
+    bot.control.send(Command::AddReceiver(uplink_slot, uplink)).unwrap();
+    bot.routes.push((mouth_slot, uplink_slot));
+    let mut rng = Rng::new(7);
+    let (mut bound, mut freed, mut exhausted, mut heard, mut sent) = (0, 0, 0, (0, 0), 0);
+    for tick in 0..2_600_u64 {
+        churn_bot(&mut room, &mut bot, tick);
+        if tick % 200 < 120 {
+            mouth.speak(&[3_000, -3_000].repeat(480));
+        }
+        room.send();
+        let now = MonoTime::from_nanos(room.now);
+        alloc_guard::forbid(|| room.conversation.tick(now));
+        bot.take_from(&mut room, || rng.unit() > 0.05);
+        alloc_guard::forbid(|| bot.conversation.tick(now));
+        let mut buffer = [0; MAX_PACKET];
+        sent += std::iter::from_fn(|| bot.egress.pop(&mut buffer)).count();
+        while let Some(timed) = bot.control.next_event() {
+            bound += u32::from(matches!(timed.event, Event::LaneBound { .. }));
+            freed += u32::from(matches!(timed.event, Event::LaneFreed { .. }));
+            exhausted += u32::from(matches!(timed.event, Event::LanesExhausted { .. }));
+        }
+        while bot.control.next_record().is_some() {}
+        room.reclaim();
+        bot.reclaim();
+        let (mixed, unmixed) = listen(&mut bot.ear);
+        heard = (heard.0 + mixed, heard.1 + unmixed);
+    }
+    assert!(sum(&room, |r| r.lane_packets) > 3_000 && sent > 1_000, "{sent} sent");
+    assert!(bound > 10 && freed > 3 && exhausted > 0, "{bound} bound, {freed} freed, {exhausted} exhausted");
+    assert!(heard.0 == 2_600 && heard.1 > 3_000, "{heard:?}");
+}
+
+/// Speakers take turns long enough for their lanes to be freed; the leg's lanes get other numbers; lanes are
+/// added, removed and routed anew.
+fn churn_bot(room: &mut Room, bot: &mut Bot, tick: u64) {
+    for (n, person) in (0..).zip(&mut room.people) {
+        person.talking = (tick / 150 + n) % 6 < 2;
+    }
+    if tick % 700 == 600 {
+        // The same people on the same lanes with new SSRCs: each is bound again where it was.
+        let left = room.guests.pop().unwrap().receiver.unwrap();
+        room.control.send(Command::RemoveReceiver(left)).unwrap();
+        let guest = bot::join(room, 0x1_0000 * (tick as u32 / 700 + 1));
+        room.guests.push(guest);
+        drop(room.control.publish(room.plan()));
+    }
+    if tick % 400 == 350 {
+        room.leave(0);
+        room.join();
+        drop(room.control.publish(room.plan()));
+    }
+    if tick % 250 == 125 {
+        // One lane goes, bound or not, and another comes.
+        let lane = bot.lanes.remove(0);
+        bot.control.send(Command::RemoveSource(lane)).unwrap();
+        bot.add_lane();
+        drop(bot.control.publish(bot.plan()));
+    }
 }
 
 /// Everything that control may do between two ticks.
@@ -47,7 +166,7 @@ fn churn(room: &mut Room, tick: u64) {
     }
     let mut changed = false;
     if tick.is_multiple_of(97) && people < 14 {
-        let at = room.join();
+        let at = room.join_in_class((tick % 2) as u8);
         room.people[at].weather = Weather { loss: 0.08, duplicate: 0.02, jitter_ms: 50, drift_ppm: 100 };
         changed = true;
     }
@@ -62,6 +181,9 @@ fn churn(room: &mut Room, tick: u64) {
         room.routes = if room.rng.below(2) == 0 { vec![(vec![pair.0], vec![pair.1])] } else { Vec::new() };
         let at = room.rng.below(people) as usize;
         room.people[at].in_default_group = !room.people[at].in_default_group;
+        let (source, receiver) = (room.people[pair.0].source, room.people[pair.1].receiver);
+        room.gains.truncate(3);
+        room.gains.insert(0, (source, receiver, [0.0, 0.5, 1.5][room.rng.below(3) as usize]));
         changed = true;
     }
     if tick % 43 == 10 {
