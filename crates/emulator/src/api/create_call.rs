@@ -29,6 +29,7 @@ fn handler(service: &Service, request: &ApiRequest) -> Result<Reply, ApiError> {
     check_media_config(call.media_config.as_ref())?;
     check_modalities(call.requested_modalities.as_deref())?;
     check_whom(&call)?;
+    check_call_chain(call.call_chain_id.as_deref())?;
     let app = service.directory().app(&request.caller.app_id).cloned();
     let app = app.filter(|app| app.calling_bot).ok_or_else(ApiError::bot_not_registered)?;
     if let Some(lacking) = create_call_missing(&call, &request.caller.roles) {
@@ -78,6 +79,14 @@ impl ApiRequest {
         let context = self.context("communications/calls/$entity");
         call.extra.insert("@odata.context".to_owned(), context.into());
         Ok(call)
+    }
+}
+
+/// It becomes a header of every notification, so it must be what it is documented to be.
+fn check_call_chain(id: Option<&str>) -> Result<(), ApiError> {
+    match id {
+        Some(id) if uuid::Uuid::parse_str(id).is_err() => Err(ApiError::invalid("callChainId must be a GUID.")),
+        _ => Ok(()),
     }
 }
 

@@ -206,7 +206,7 @@ impl Directory {
         Ok(app)
     }
 
-    /// Removes a registration; tokens already given stop working.
+    /// Removes a registration: no more tokens and no new calls. Calls it has go on until they end.
     pub(crate) fn remove_app(&mut self, app_id: &str) -> Result<(), DirectoryError> {
         let unknown = || DirectoryError::UnknownApp(app_id.to_owned());
         let app_id = guid(app_id).map_err(|_| unknown())?;

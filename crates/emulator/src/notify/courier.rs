@@ -155,9 +155,11 @@ impl Courier {
     async fn deliver(&self, to: &Recipient, notification: &Notification, mut stopping: watch::Receiver<bool>) {
         let body =
             serde_json::to_vec(&notification.body(&to.callback_uri)).expect("invariant: a notification is plain JSON");
+        // One id for all attempts: a bot tells a repetition by it.
+        let message_id = Uuid::new_v4().to_string();
         let mut pauses = self.pauses.iter();
         loop {
-            let reason = match self.post(to, body.clone()).await {
+            let reason = match self.post(to, &message_id, body.clone()).await {
                 Attempt::Delivered => {
                     self.counters.delivered.fetch_add(1, Ordering::Relaxed);
                     return;
@@ -188,7 +190,7 @@ impl Courier {
         tracing::warn!(call = %to.call, callback = %to.callback_uri, reason, "notification not delivered");
     }
 
-    async fn post(&self, to: &Recipient, body: Vec<u8>) -> Attempt {
+    async fn post(&self, to: &Recipient, message_id: &str, body: Vec<u8>) -> Attempt {
         let mut request = self
             .http
             .post(&to.callback_uri)
@@ -196,7 +198,7 @@ impl Courier {
             .header(CONTENT_TYPE, "application/json; charset=utf-8")
             .header(ACCEPT, "application/json")
             .header("x-microsoft-skype-chain-id", &to.call_chain_id)
-            .header("x-microsoft-skype-message-id", Uuid::new_v4().to_string())
+            .header("x-microsoft-skype-message-id", message_id)
             .body(body);
         if let Some(scenario_id) = &to.scenario_id {
             request = request.header("scenario-id", scenario_id);

@@ -81,6 +81,7 @@ async fn malformed_requests_are_refused_before_permissions_are_looked_at() {
     for (what, body) in [
         ("callbackUri", edit(&|body| drop(body.as_object_mut().unwrap().remove("callbackUri")))),
         ("callbackUri", edit(&|body| body["callbackUri"] = json!("/relative"))),
+        ("callChainId", edit(&|body| body["callChainId"] = json!("a\u{1}b"))),
         ("callbackUri", edit(&|body| body["callbackUri"] = json!("ftp://bot.test/"))),
         ("mediaConfig", edit(&|body| body["mediaConfig"] = Value::Null)),
         ("@odata.type", edit(&|body| drop(body["mediaConfig"].as_object_mut().unwrap().remove("@odata.type")))),

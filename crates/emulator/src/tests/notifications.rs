@@ -60,12 +60,17 @@ async fn failed_delivery_is_retried_after_one_two_and_four_seconds_then_given_up
     bot.join(&meeting).await;
     let first = rig.webhook.next().await;
     assert_eq!(first.summary(), "updated establishing");
+    let message_id = |post: &webhook::Posted| post.headers["x-microsoft-skype-message-id"].clone();
     for pause in [1, 2, 4] {
         // The courier counts a retry only when its pause is over: an early one would show here.
         advance_until_retry(&rig, pause).await;
-        assert_eq!(rig.webhook.next().await.summary(), "updated establishing");
+        let again = rig.webhook.next().await;
+        assert_eq!(again.summary(), "updated establishing");
+        assert_eq!(message_id(&again), message_id(&first), "a repetition can be told by its id");
     }
-    assert_eq!(rig.webhook.next().await.summary(), "updated established", "the next one goes out in order");
+    let next = rig.webhook.next().await;
+    assert_eq!(next.summary(), "updated established", "the next one goes out in order");
+    assert_ne!(message_id(&next), message_id(&first));
     let counts = rig.service.delivery_counts();
     assert_eq!((counts.retried, counts.failed), (3, 1));
 }
