@@ -116,7 +116,14 @@ impl Evidence {
             let wrong = phase.matrix.wrong_pairs();
             problems.extend(wrong.iter().map(|sentence| format!("phase ({}): {sentence}", phase.letter)));
         }
-        Outcome { problems, phases, figures: self.figures() }
+        let figures = self.figures();
+        if self.relay.is_some() && figures.link_seen < (figures.packets_in + figures.packets_out) / 2 {
+            let (seen, packets) = (figures.link_seen, figures.packets_in + figures.packets_out);
+            problems.push(format!(
+                "the bad network was bypassed: it saw {seen} datagrams of the {packets} packets of the meeting"
+            ));
+        }
+        Outcome { problems, phases, figures }
     }
 
     /// Every recording with its file name.
@@ -147,8 +154,8 @@ impl Evidence {
         let detectors: BTreeMap<Ear, Detector> =
             window.phase.expected.rows.iter().map(|(ear, _)| (*ear, self.detector(*ear, &span))).collect();
         let matrix = Matrix::measure(&window.phase.expected, &self.columns, |ear, source| {
-            let detection = detectors[&ear].detect(signature(source));
-            Reading { heard: detection.is_present(), margin_db: detection.margin_db() }
+            let judgement = detectors[&ear].judge(signature(source));
+            Reading { verdict: judgement.verdict(), margin_db: judgement.margin_db() }
         });
         PhaseReport {
             letter: window.phase.letter,
@@ -160,10 +167,10 @@ impl Evidence {
         }
     }
 
-    /// Over what `ear` recorded in `span`; over nothing if it recorded nothing.
+    /// Over the whole of `span` as `ear` recorded it: what is missing there is silence.
     fn detector(&self, ear: Ear, span: &Range<Duration>) -> Detector {
         match self.ears.get(&ear) {
-            Some(sound) => Detector::new(sound.between(span), sound.rate()),
+            Some(sound) => Detector::new(&sound.padded(span), sound.rate()),
             None => Detector::new(&[], RATE),
         }
     }
@@ -318,6 +325,18 @@ mod tests {
             real_time: false,
             total: SECONDS,
         }
+    }
+
+    #[test]
+    fn a_lane_that_dies_on_the_way_fails_its_phase() {
+        let mut ears = as_planned();
+        let whole = sound_of(&[Talker(1)]);
+        let mut dying = Sound::new(RATE);
+        dying.append(&whole.samples()[..whole.samples().len() / 3]);
+        ears.insert(Ear::Lane(Talker(1)), dying);
+        let problems = evidence(ears).evaluate().problems;
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(problems[0].contains("the bot's lane of talker 1"), "{problems:?}");
     }
 
     fn as_planned() -> BTreeMap<Ear, Sound> {

@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use antiphon_load::signature::Verdict;
 use serde::Serialize;
 
 use super::model::Person;
@@ -62,8 +63,10 @@ pub(crate) struct Expected {
 pub(crate) struct Cell {
     /// The plan says so.
     pub(crate) expected: bool,
-    /// The recording says so.
+    /// The recording says so. Heard for a part of the window counts as the opposite of the plan, whichever that is.
     pub(crate) heard: bool,
+    /// It was heard for a part of the window only: it came late, died, had a hole, or leaked.
+    pub(crate) partly: bool,
     /// How far the source's signature stands above what chance gives, in dB; larger is surer.
     pub(crate) margin_db: f32,
 }
@@ -96,8 +99,8 @@ pub(crate) struct Matrix {
 /// What a detector says about one source in one recording.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Reading {
-    /// Present or not.
-    pub(crate) heard: bool,
+    /// Throughout, never, or for a part of the window.
+    pub(crate) verdict: Verdict,
     /// See [`Cell::margin_db`].
     pub(crate) margin_db: f32,
 }
@@ -121,7 +124,13 @@ impl Matrix {
                     .iter()
                     .map(|source| {
                         let reading = read(*ear, *source);
-                        Cell { expected: heard.contains(source), heard: reading.heard, margin_db: reading.margin_db }
+                        let expected = heard.contains(source);
+                        let (heard, partly) = match reading.verdict {
+                            Verdict::Heard => (true, false),
+                            Verdict::NotHeard => (false, false),
+                            Verdict::Partly => (!expected, true),
+                        };
+                        Cell { expected, heard, partly, margin_db: reading.margin_db }
                     })
                     .collect(),
             })
@@ -137,10 +146,17 @@ impl Matrix {
                 if cell.agrees() {
                     continue;
                 }
-                let verb = if cell.heard { "heard" } else { "did not hear" };
+                let verb = match (cell.partly, cell.heard) {
+                    (true, _) => "heard, for a part of the time only,",
+                    (false, true) => "heard",
+                    (false, false) => "did not hear",
+                };
                 let plan = if cell.expected { "the plan says it must" } else { "the plan says it must not" };
                 let what = match row.ear {
                     Ear::Mixed(_) => format!("{} {verb} {source}", row.ear),
+                    Ear::Lane(_) if cell.partly => {
+                        format!("{} contained {source} for a part of the time only", row.ear)
+                    }
                     Ear::Lane(_) if cell.heard => format!("{} contained {source}", row.ear),
                     Ear::Lane(_) => format!("{} was without {source}", row.ear),
                 };
@@ -208,11 +224,27 @@ mod tests {
         plan().rows.iter().any(|(row, heard)| *row == ear && heard.contains(&source))
     }
 
+    fn reading(heard: bool) -> Reading {
+        if heard {
+            Reading { verdict: Verdict::Heard, margin_db: 12.0 }
+        } else {
+            Reading { verdict: Verdict::NotHeard, margin_db: -9.0 }
+        }
+    }
+
     fn measured(flip: Option<(Ear, Person)>) -> Matrix {
         Matrix::measure(&plan(), &[Talker(1), Bot], |ear, source| {
-            let heard = truth(ear, source) != (flip == Some((ear, source)));
-            Reading { heard, margin_db: if heard { 12.0 } else { -9.0 } }
+            reading(truth(ear, source) != (flip == Some((ear, source))))
         })
+    }
+
+    #[test]
+    fn what_is_heard_for_a_part_of_the_time_is_wrong_whatever_the_plan_says() {
+        let matrix =
+            Matrix::measure(&plan(), &[Talker(1), Bot], |_, _| Reading { verdict: Verdict::Partly, margin_db: 0.0 });
+        let wrong = matrix.wrong_pairs();
+        assert_eq!(wrong.len(), matrix.pairs());
+        assert!(wrong.iter().all(|sentence| sentence.contains("for a part of the time only")), "{wrong:?}");
     }
 
     #[test]

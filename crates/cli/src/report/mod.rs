@@ -147,6 +147,7 @@ pub(crate) mod tests {
     use super::*;
     use crate::demo::matrix::{Ear, Reading};
     use crate::demo::script::Script;
+    use antiphon_load::signature::Verdict as Sounds;
 
     #[test]
     fn envelope_puts_a_click_where_it_was() {
@@ -179,7 +180,11 @@ pub(crate) mod tests {
                     let planned = phase.expected.rows.iter().any(|(row, heard)| *row == ear && heard.contains(&source));
                     let flip = wrong && phase.letter == 'c' && ear == Ear::Mixed(script.cast[0]);
                     let heard = planned != (flip && source == script.cast[1]);
-                    Reading { heard, margin_db: if heard { 14.2 } else { -8.0 } }
+                    if heard {
+                        Reading { verdict: Sounds::Heard, margin_db: 14.2 }
+                    } else {
+                        Reading { verdict: Sounds::NotHeard, margin_db: -8.0 }
+                    }
                 });
                 PhaseReport { letter: phase.letter, title: phase.title.clone(), begin, from, to: at, matrix }
             })
