@@ -17,7 +17,7 @@ use antiphon_load::talker::TalkerStats;
 use hdrhistogram::Histogram;
 
 use super::bot_side::{BotRecordings, RATE};
-use super::cast::signature;
+use super::cast::{signature, voice};
 use super::conductor::{Conductor, Window};
 use super::matrix::{Ear, Matrix, Reading};
 use super::model::Person;
@@ -192,14 +192,14 @@ impl Evidence {
     }
 
     /// Added delay between talkers: in each phase every ear is compared with one of those it hears, another one each
-    /// phase.
+    /// phase. Two people with the same voice would be taken for each other's echo, so shared voices are left out.
     fn delays(&self) -> Distribution {
         let mut milliseconds = Vec::new();
         for (turn, window) in self.windows.iter().enumerate() {
             let span = window.from..window.to;
             for (ear, heard) in &window.phase.expected.rows {
                 let Ear::Mixed(Person::Talker(_)) = ear else { continue };
-                let talkers: Vec<&Person> = heard.iter().filter(|source| **source != Person::Bot).collect();
+                let talkers: Vec<&Person> = heard.iter().filter(|source| self.may_time(**source)).collect();
                 let Some(source) = talkers.get(turn % talkers.len().max(1)) else { continue };
                 let (Some(said), Some(sound)) = (self.said.get(source), self.ears.get(ear)) else { continue };
                 let found = added_delays(said, sound, &span, LATENCY_WINDOW, CODEC_PASSES);
@@ -207,6 +207,12 @@ impl Evidence {
             }
         }
         Distribution::from_values("ms", milliseconds)
+    }
+
+    /// A talker whose voice nobody else in the run has.
+    fn may_time(&self, source: Person) -> bool {
+        let same = |other: &&Person| voice(**other).name() == voice(source).name();
+        source != Person::Bot && self.columns.iter().filter(same).count() == 1
     }
 }
 
@@ -270,7 +276,6 @@ mod tests {
     use antiphon_load::speech::SpeechLoop;
     use std::collections::BTreeSet;
 
-    use super::super::cast::voice;
     use Person::{Bot, Talker};
 
     const SECONDS: Duration = Duration::from_secs(4);

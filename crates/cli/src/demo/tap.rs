@@ -81,6 +81,8 @@ pub(crate) fn tap(call: &Call, board: Board) -> JoinHandle<()> {
             board.saw(Notice::State(state.as_str().to_owned()));
         }
         let mut last = None;
+        // The last events may still wait when the snapshots have ended.
+        let mut snapshots = true;
         loop {
             let people = roster(&status.borrow_and_update().participants);
             if !people.is_empty() && last.as_ref() != Some(&people) {
@@ -93,7 +95,7 @@ pub(crate) fn tap(call: &Call, board: Board) -> JoinHandle<()> {
                     Ok(_) | Err(RecvError::Lagged(_)) => {}
                     Err(RecvError::Closed) => break,
                 },
-                changed = status.changed() => if changed.is_err() { break },
+                changed = status.changed(), if snapshots => snapshots = changed.is_ok(),
             }
         }
     })
