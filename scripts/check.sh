@@ -31,6 +31,8 @@ house_rules() {
 
 licences_bans_sources() {
   local deny; deny="$(scripts/tool.sh cargo-deny 0.20.2)" || return 1
+  # It reads the manifests of every platform's crates, of which a build here fetches only ours.
+  cargo fetch --quiet --locked && cargo fetch --quiet --locked --manifest-path fuzz/Cargo.toml || return 1
   "$deny" --offline --log-level error check licenses bans sources &&
     "$deny" --offline --log-level error --manifest-path fuzz/Cargo.toml check licenses bans sources || return 1
   if [ -d "${CARGO_HOME:-$HOME/.cargo}/advisory-dbs" ]; then

@@ -18,7 +18,8 @@ fi
 missing=()
 command -v cc >/dev/null || missing+=(gcc libc6-dev)
 command -v c++ >/dev/null || missing+=(g++)
-command -v cmake >/dev/null || missing+=(cmake) # libopus is built by it
+command -v cmake >/dev/null || missing+=(cmake) # libopus is built by it,
+command -v make >/dev/null || missing+=(make)   # and by this
 [ ${#missing[@]} = 0 ] && exit 0
 
 as_root=()
