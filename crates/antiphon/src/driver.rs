@@ -118,7 +118,9 @@ impl Driver {
         let media = match event {
             ConversationEvent::Connected(_) => MediaStatus::Connected,
             ConversationEvent::Disconnected { reason, .. } => {
-                tracing::warn!(reason = reason.as_str(), "the call's media leg ended");
+                if self.closing.is_none() {
+                    tracing::warn!(reason = reason.as_str(), "the call's media leg ended");
+                }
                 MediaStatus::Ended(reason)
             }
             ConversationEvent::Failed { report } => {
