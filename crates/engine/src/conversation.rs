@@ -1,7 +1,7 @@
 //! A conversation: what participants are in, by name. The public handle and its life.
 //!
-//! Threads: callers' threads; every method takes the conversation's own lock for microseconds and never waits
-//! for a media thread. Events are called on the control or a network thread, with no lock held.
+//! Threads: callers' threads; every method takes the conversation's own lock briefly (longest in `answer`, which
+//! builds the peer) and never waits for a media thread. Events are called on the control thread, with no lock held.
 //! Invariants: at most one leg per participant; a closed conversation stays closed.
 //! Not here: a bot's own end of a call (see `session`), what Graph allows (the callers check that).
 

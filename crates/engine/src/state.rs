@@ -1,6 +1,7 @@
 //! The control state of one conversation: slots, legs, routes, and the rings to its media thread.
 //!
-//! Behind one lock, held for microseconds by callers and by the control thread; never by a media thread.
+//! Behind one lock, held briefly by callers and by the control thread (longest while an offer is answered); never
+//! by a media thread.
 //! Invariants: a slot is handed out again only after the media thread has returned what was in it; a command
 //! that finds the ring full waits in order; a plan that finds no credit is compiled anew at the next service.
 

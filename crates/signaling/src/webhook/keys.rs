@@ -23,7 +23,8 @@ pub struct KeySourceConfig {
     pub openid_url: String,
     /// How long keys are used without asking again. Default 2 hours.
     pub lifetime: Duration,
-    /// The least time between two fetches for unknown keys. Default 1 minute.
+    /// The least time between two fetches for unknown keys; at most a second while there are no keys at all.
+    /// Default 1 minute.
     pub refetch_after: Duration,
 }
 
