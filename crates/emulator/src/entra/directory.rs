@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use uuid::Uuid;
 
+use super::Answering;
+
 /// An application registration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -25,6 +27,9 @@ pub struct App {
     pub tenant_id: String,
     /// Whether it is registered as a calling bot; without it calls are refused with 7503.
     pub calling_bot: bool,
+    /// Where calls to it are announced; without one nobody can call it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub webhook_url: Option<String>,
     /// Permissions it asks for.
     pub permissions: BTreeSet<String>,
     /// What administrators consented to, by tenant.
@@ -52,6 +57,9 @@ pub struct NewApp {
     /// Registered as an application that does not call (`true`), to see what Graph answers to it.
     #[serde(default)]
     pub without_calling: bool,
+    /// Where calls to it are announced: the webhook of its calling channel.
+    #[serde(default)]
+    pub webhook_url: Option<String>,
 }
 
 /// An administrator's consent.
@@ -77,6 +85,12 @@ pub struct User {
     pub display_name: String,
     /// Tenant of the person.
     pub tenant_id: String,
+    /// Telephone number, E.164.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phone_number: Option<String>,
+    /// What the person does when called.
+    #[serde(default)]
+    pub answering: Answering,
 }
 
 /// A person to add. Left-out members are made up.
@@ -91,6 +105,12 @@ pub struct NewUser {
     /// Tenant; the service's first tenant if left out.
     #[serde(default)]
     pub tenant_id: Option<String>,
+    /// Telephone number, E.164.
+    #[serde(default)]
+    pub phone_number: Option<String>,
+    /// What the person does when called; answers after a second if left out.
+    #[serde(default)]
+    pub answering: Answering,
 }
 
 /// Why the directory refused (culprit: caller).
@@ -198,6 +218,7 @@ impl Directory {
             display_name,
             tenant_id: self.tenant_or_first(new.tenant_id.as_deref())?,
             calling_bot: !new.without_calling,
+            webhook_url: new.webhook_url,
             permissions: known_permissions(new.permissions)?,
             consents: BTreeMap::new(),
             app_id: app_id.clone(),
@@ -241,9 +262,19 @@ impl Directory {
             id: id.clone(),
             display_name: named(new.display_name)?,
             tenant_id: self.tenant_or_first(new.tenant_id.as_deref())?,
+            phone_number: new.phone_number,
+            answering: new.answering,
         };
         self.users.insert(id, user.clone());
         Ok(user)
+    }
+
+    /// Changes what a person does when called.
+    pub(crate) fn set_answering(&mut self, id: &str, answering: Answering) -> Result<User, DirectoryError> {
+        let unknown = || DirectoryError::UnknownUser(id.to_owned());
+        let user = guid(id).ok().and_then(|id| self.users.get_mut(&id)).ok_or_else(unknown)?;
+        user.answering = answering;
+        Ok(user.clone())
     }
 
     /// The named tenant if it exists, or the first one when none is named.

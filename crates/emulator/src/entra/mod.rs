@@ -4,6 +4,8 @@
 //! the check of bearer tokens. Knows nothing of calls. Roles enter a token only by admin consent.
 
 mod access;
+mod answering;
+mod callee;
 mod directory;
 mod discovery;
 mod keys;
@@ -11,6 +13,8 @@ mod routes;
 mod token;
 
 pub(crate) use access::{AccessError, Caller};
+pub use answering::{Answering, AnsweringAction};
+pub(crate) use callee::Callee;
 pub(crate) use directory::Directory;
 pub use directory::{App, Consent, DirectoryError, NewApp, NewUser, User};
 pub(crate) use discovery::{authority_document, calling_document};
