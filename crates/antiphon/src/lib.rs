@@ -24,7 +24,7 @@ mod driver;
 pub use antiphon_engine::{ConversationStats, EngineConfig, LegStats, SourceId};
 pub use antiphon_graph as graph;
 pub use antiphon_signaling::call::{CallConfig, CallEvent, EndCause, RosterChange};
-pub use antiphon_signaling::client::{GraphError, GraphErrorKind};
+pub use antiphon_signaling::client::{GraphError, GraphErrorKind, Missing, MissingRoles};
 pub use antiphon_signaling::webhook::WebhookStats;
 
 /// The README's example compiles.

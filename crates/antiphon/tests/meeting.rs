@@ -4,7 +4,8 @@
 
 use antiphon::graph::{AudioRoutingGroup, ParticipantId};
 use antiphon::{
-    AudioFormat, Bot, Call, EndCause, GraphErrorKind, JoinError, JoinOptions, Meeting, WebhookConfig, WebhookTls,
+    AudioFormat, Bot, Call, EndCause, GraphErrorKind, JoinError, JoinOptions, Meeting, Missing, WebhookConfig,
+    WebhookTls,
 };
 use antiphon_emulator::{App, Consent, Emulator, EmulatorConfig, MeetingView, NewApp, NewMeeting, TrustAnchors};
 use std::f64::consts::TAU;
@@ -148,7 +149,7 @@ async fn two_bots_join_hear_each_other_and_route_privately() {
     assert_eq!(groups.create(&unknown).await.unwrap_err().status(), Some(400));
     assert_eq!(groups.create(&AudioRoutingGroup::one_to_one("g", b, a)).await.unwrap_err().status(), Some(409));
     groups.delete("g").await.unwrap();
-    assert!(matches!(groups.get("g").await.unwrap_err().kind(), GraphErrorKind::NotFound));
+    assert!(matches!(groups.get("g").await.unwrap_err().kind(), GraphErrorKind::NotFound(Missing::AudioRoutingGroup)));
 
     let ended = tokio::time::timeout(PATIENCE, ada.hang_up()).await.unwrap();
     assert!(matches!(&ended, EndCause::Notified(Some(result)) if result.code == Some(200)), "{ended:?}");

@@ -99,21 +99,45 @@ impl AccessToken {
         self.text.expose()
     }
 
-    /// The app roles in the token, unverified: to explain errors, not to decide.
-    pub fn roles(&self) -> Vec<String> {
-        #[derive(Deserialize)]
-        struct Claims {
-            #[serde(default)]
-            roles: Vec<String>,
-        }
-        let payload = self.expose().split('.').nth(1).and_then(|part| URL_SAFE_NO_PAD.decode(part).ok());
-        payload
-            .and_then(|json| serde_json::from_slice::<Claims>(&json).ok())
-            .map_or_else(Vec::new, |claims| claims.roles)
+    /// What the token says of itself, unverified: to explain errors, not to
+    /// decide. `None` if it is not a readable JWT.
+    pub fn claims(&self) -> Option<TokenClaims> {
+        TokenClaims::read(self.expose())
     }
 
     fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.text, &other.text)
+    }
+}
+
+/// What an access token says of itself. Nobody has checked it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TokenClaims {
+    /// App roles, for example `Calls.JoinGroupCall.All`.
+    pub roles: Vec<String>,
+    /// Whether it acts for a user (`scp`) and not for the app itself.
+    pub delegated: bool,
+    /// Tenant it was issued in.
+    pub tenant: Option<String>,
+    /// The app's client id.
+    pub app_id: Option<String>,
+}
+
+impl TokenClaims {
+    /// Reads a JWT without checking it; `None` for any other text.
+    pub fn read(token: &str) -> Option<Self> {
+        #[derive(Deserialize)]
+        struct Claims {
+            #[serde(default)]
+            roles: Vec<String>,
+            scp: Option<String>,
+            tid: Option<String>,
+            appid: Option<String>,
+            azp: Option<String>,
+        }
+        let payload = token.split('.').nth(1).and_then(|part| URL_SAFE_NO_PAD.decode(part).ok())?;
+        let Claims { roles, scp, tid, appid, azp } = serde_json::from_slice(&payload).ok()?;
+        Some(Self { roles, delegated: scp.is_some(), tenant: tid, app_id: appid.or(azp) })
     }
 }
 
@@ -266,11 +290,15 @@ mod tests {
     }
 
     #[test]
-    fn roles_are_read_from_the_token_and_absent_from_anything_else() {
-        let payload = URL_SAFE_NO_PAD.encode(r#"{"roles":["Calls.JoinGroupCall.All"]}"#);
-        assert_eq!(token(&format!("h.{payload}.s")).roles(), ["Calls.JoinGroupCall.All"]);
-        for odd in ["", "opaque", "a.b.c", "a.e30.c"] {
-            assert!(token(odd).roles().is_empty(), "{odd}");
+    fn claims_are_read_from_a_jwt_and_absent_from_anything_else() {
+        let read = |json: &str| token(&format!("h.{}.s", URL_SAFE_NO_PAD.encode(json))).claims();
+        let claims = read(r#"{"roles":["Calls.JoinGroupCall.All"],"tid":"t","appid":"a"}"#).unwrap();
+        assert_eq!(claims.roles, ["Calls.JoinGroupCall.All"]);
+        assert_eq!((claims.tenant.as_deref(), claims.app_id.as_deref()), (Some("t"), Some("a")));
+        assert!(!claims.delegated && read(r#"{"scp":"User.Read"}"#).unwrap().delegated);
+        assert_eq!(read("{}"), Some(TokenClaims::default()));
+        for odd in ["", "opaque", "a.b.c", "a.W10.c"] {
+            assert_eq!(token(odd).claims(), None, "{odd}");
         }
     }
 

@@ -9,13 +9,13 @@ use std::fmt;
 use std::time::Duration;
 
 use antiphon_graph::error::codes;
-use antiphon_graph::permission::{self, CreateScenario, Permission};
 use antiphon_graph::wire::Version;
-use antiphon_graph::{Call, ErrorEnvelope};
+use antiphon_graph::{ErrorEnvelope, ResourcePath};
 use http::Method;
 
+use super::missing::MissingRoles;
 use crate::http::{Reply, TransportError};
-use crate::token::TokenError;
+use crate::token::{TokenClaims, TokenError};
 
 /// A failed Graph request.
 #[derive(Debug, Clone)]
@@ -31,7 +31,6 @@ struct Details {
     client_request_id: Option<String>,
     request: String,
     happened: Happened,
-    roles: Vec<Permission>,
 }
 
 /// What a failure amounts to.
@@ -40,8 +39,8 @@ struct Details {
 pub enum GraphErrorKind {
     /// The token was refused twice, or the authority gave none.
     Unauthenticated,
-    /// The app lacks a role: any one of these would do, least privileged first.
-    PermissionMissing(Vec<Permission>),
+    /// The app lacks these roles.
+    PermissionMissing(MissingRoles),
     /// The token's tenant is not the call's.
     TenantMismatch,
     /// The app is not registered as a calling bot.
@@ -52,8 +51,8 @@ pub enum GraphErrorKind {
     InvalidRequest,
     /// The call is unknown or has ended.
     CallGone,
-    /// The participant, group or operation is unknown.
-    NotFound,
+    /// This is unknown; for a request that names several, one of them.
+    NotFound(Missing),
     /// The request does not fit the state of things.
     Conflict,
     /// The service does not do this.
@@ -66,6 +65,24 @@ pub enum GraphErrorKind {
     UnreadableReply,
     /// The service cannot be reached.
     Unreachable,
+}
+
+/// What a service does not know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Missing {
+    /// The meeting or target of a new call.
+    Meeting,
+    /// A participant.
+    Participant,
+    /// An audio routing group.
+    AudioRoutingGroup,
+    /// An operation: it has ended, or never was.
+    Operation,
+    /// A content sharing session.
+    ContentSharingSession,
+    /// Something else, or the endpoint itself.
+    Other,
 }
 
 /// Whose fault a failure is.
@@ -146,7 +163,7 @@ impl GraphError {
             GraphErrorKind::Forbidden
             | GraphErrorKind::InvalidRequest
             | GraphErrorKind::CallGone
-            | GraphErrorKind::NotFound
+            | GraphErrorKind::NotFound(_)
             | GraphErrorKind::Conflict
             | GraphErrorKind::NotSupported => Culprit::Caller,
             GraphErrorKind::Throttled(_) | GraphErrorKind::Service | GraphErrorKind::UnreadableReply => {
@@ -154,16 +171,6 @@ impl GraphError {
             }
             GraphErrorKind::Unreachable => Culprit::Environment,
         }
-    }
-
-    /// For a create request: names what this very call lacks, since the
-    /// matrix's row of the endpoint holds the permissions of all scenarios.
-    pub(super) fn explain_create(mut self, call: &Call) -> Self {
-        if let GraphErrorKind::PermissionMissing(sufficient) = &mut self.0.kind {
-            let missing = permission::create_call_missing(call, &self.0.roles);
-            *sufficient = missing.unwrap_or_else(|| CreateScenario::of(call).sufficient()).to_vec();
-        }
-        self
     }
 }
 
@@ -177,9 +184,8 @@ impl fmt::Display for GraphError {
             write!(f, " ({})", self.0.code)?;
         }
         write!(f, ": {}", self.0.message)?;
-        if let GraphErrorKind::PermissionMissing(sufficient) = &self.0.kind {
-            let names: Vec<_> = sufficient.iter().map(|permission| permission.name()).collect();
-            write!(f, " The app needs {}.", names.join(" or "))?;
+        if let GraphErrorKind::PermissionMissing(missing) = &self.0.kind {
+            write!(f, " {missing}.")?;
         }
         if let Some(id) = &self.0.request_id {
             write!(f, " [request-id {id}]")?;
@@ -204,7 +210,9 @@ pub(super) struct Context<'a> {
     /// With the family, `{id}` unfilled.
     pub(super) path: &'a str,
     pub(super) client_request_id: &'a str,
-    pub(super) roles: Vec<Permission>,
+    pub(super) body: Option<&'a [u8]>,
+    /// What can be read of the token.
+    pub(super) token: Option<TokenClaims>,
 }
 
 impl Context<'_> {
@@ -218,7 +226,6 @@ impl Context<'_> {
             client_request_id: Some(self.client_request_id.to_owned()),
             request: format!("{} {}", self.method, self.path),
             happened,
-            roles: self.roles,
         }
     }
 
@@ -248,6 +255,10 @@ impl Context<'_> {
         .into()
     }
 
+    fn missing_roles(&self) -> MissingRoles {
+        MissingRoles::of(self.version, self.method.as_str(), self.path, self.body, self.token.as_ref())
+    }
+
     /// A reply that says no.
     pub(super) fn refused(self, reply: &Reply, retry_after: Option<Duration>) -> GraphError {
         let status = reply.status.as_u16();
@@ -255,15 +266,12 @@ impl Context<'_> {
         let is = |code| error.is(code);
         let kind = match status {
             401 => GraphErrorKind::Unauthenticated,
-            403 if is(codes::PERMISSION_MISSING) => {
-                let row = permission::required(self.version, self.method.as_str(), self.path);
-                GraphErrorKind::PermissionMissing(row.map_or_else(Vec::new, |row| row.sufficient().to_vec()))
-            }
+            403 if is(codes::PERMISSION_MISSING) => GraphErrorKind::PermissionMissing(self.missing_roles()),
             403 if is(codes::TENANT_MISMATCH) => GraphErrorKind::TenantMismatch,
             403 if is(codes::BOT_NOT_REGISTERED) => GraphErrorKind::BotNotRegistered,
             403 => GraphErrorKind::Forbidden,
-            404 | 410 if is(codes::CALL_NOT_FOUND) || is_the_call_itself(self.path) => GraphErrorKind::CallGone,
-            404 | 410 => GraphErrorKind::NotFound,
+            404 | 410 if is(codes::CALL_NOT_FOUND) => GraphErrorKind::CallGone,
+            404 | 410 => not_found(self.path),
             405 | 501 => GraphErrorKind::NotSupported,
             409 | 412 => GraphErrorKind::Conflict,
             429 => GraphErrorKind::Throttled(retry_after),
@@ -289,13 +297,44 @@ impl Context<'_> {
     }
 }
 
-/// Whether a 404 on this path can only mean the call: nothing below it is named.
-fn is_the_call_itself(path: &str) -> bool {
-    path.matches("{id}").count() == 1 && !path.ends_with("/audioRoutingGroups")
+/// What a 404 without the calling service's code is about. Below a call it is
+/// the call, unless the request names something else, in its path or body.
+fn not_found(path: &str) -> GraphErrorKind {
+    let missing = match ResourcePath::parse(path) {
+        Ok(ResourcePath::Calls) => Missing::Meeting,
+        Ok(ResourcePath::Call(action)) if is_any(action.as_str(), &["logTeleconferenceDeviceQuality"]) => {
+            Missing::Other
+        }
+        Ok(ResourcePath::Participant(_, action)) if is_any(action.as_str(), &["invite"]) => Missing::Other,
+        Ok(ResourcePath::Participant(..)) => Missing::Participant,
+        Ok(ResourcePath::AudioRoutingGroup(..)) => Missing::AudioRoutingGroup,
+        Ok(ResourcePath::AudioRoutingGroups(_)) => Missing::Participant,
+        Ok(ResourcePath::Operation(..)) => Missing::Operation,
+        Ok(ResourcePath::ContentSharingSession(..)) => Missing::ContentSharingSession,
+        Ok(ResourcePath::OtherOfCall(_, rest)) => match &rest[..] {
+            [one] if !is_any(one, &["transfer", "redirect"]) => return GraphErrorKind::CallGone,
+            [list, ..] if is_any(list, &["participants"]) => Missing::Participant,
+            [list, ..] if is_any(list, &["contentSharingSessions"]) => Missing::ContentSharingSession,
+            _ => Missing::Other,
+        },
+        Ok(_) => return GraphErrorKind::CallGone,
+        Err(_) => Missing::Other,
+    };
+    GraphErrorKind::NotFound(missing)
+}
+
+/// Whether a path segment is one of these actions, qualified or not.
+fn is_any(segment: &str, actions: &[&str]) -> bool {
+    const NAMESPACE: &str = "microsoft.graph.";
+    let qualified = segment.get(..NAMESPACE.len()).is_some_and(|head| head.eq_ignore_ascii_case(NAMESPACE));
+    let bare = if qualified { &segment[NAMESPACE.len()..] } else { segment };
+    actions.iter().any(|action| action.eq_ignore_ascii_case(bare))
 }
 
 #[cfg(test)]
 mod tests {
+    use antiphon_graph::permission::Permission;
+
     use super::*;
 
     fn refused(path: &str, status: u16, body: &str) -> GraphError {
@@ -304,8 +343,14 @@ mod tests {
             headers: [(http::HeaderName::from_static("request-id"), "r-1".parse().unwrap())].into_iter().collect(),
             body: body.to_owned().into(),
         };
-        let context =
-            Context { version: Version::V1, method: &Method::POST, path, client_request_id: "c-1", roles: vec![] };
+        let context = Context {
+            version: Version::V1,
+            method: &Method::POST,
+            path,
+            client_request_id: "c-1",
+            body: None,
+            token: None,
+        };
         context.refused(&reply, None)
     }
 
@@ -313,7 +358,8 @@ mod tests {
     fn replies_amount_to_the_kind_their_status_and_code_say() {
         use GraphErrorKind as K;
         let call = "/communications/calls/{id}";
-        let below = "/communications/calls/{id}/participants/{id}";
+        let below = "/communications/calls/{id}/participants/{id}/mute";
+        let gone = |missing| K::NotFound(missing);
         let body = |code: &str| format!(r#"{{"error":{{"code":"{code}","message":"m"}}}}"#);
         for (path, status, code, kind) in [
             (call, 400, "invalidRequest", K::InvalidRequest),
@@ -324,7 +370,16 @@ mod tests {
             (call, 404, "8522", K::CallGone),
             (call, 404, "itemNotFound", K::CallGone),
             (below, 404, "8522", K::CallGone),
-            (below, 404, "itemNotFound", K::NotFound),
+            ("/communications/calls/{id}/mute", 404, "", K::CallGone),
+            ("/communications/calls", 404, "itemNotFound", gone(Missing::Meeting)),
+            (below, 404, "itemNotFound", gone(Missing::Participant)),
+            ("/app/calls/{id}/participants/muteAll", 404, "itemNotFound", gone(Missing::Participant)),
+            ("/communications/calls/{id}/participants/invite", 404, "", gone(Missing::Other)),
+            ("/communications/calls/{id}/transfer", 404, "", gone(Missing::Other)),
+            ("/communications/calls/{id}/operations/{id}", 404, "", gone(Missing::Operation)),
+            ("/communications/calls/{id}/audioRoutingGroups", 404, "", gone(Missing::Participant)),
+            ("/communications/calls/{id}/audioRoutingGroups/{id}", 404, "", gone(Missing::AudioRoutingGroup)),
+            ("/communications/elsewhere", 404, "", gone(Missing::Other)),
             (call, 405, "notSupported", K::NotSupported),
             (call, 409, "nameAlreadyExists", K::Conflict),
             (call, 413, "", K::InvalidRequest),
@@ -345,27 +400,10 @@ mod tests {
     fn a_missing_permission_names_those_that_would_do() {
         let body = r#"{"error":{"code":"7504","message":"Insufficient."}}"#;
         let error = refused("/communications/calls/{id}/participants/invite", 403, body);
-        assert_eq!(error.kind(), &GraphErrorKind::PermissionMissing(vec![Permission::InitiateGroupCall]));
+        let GraphErrorKind::PermissionMissing(missing) = error.kind() else { panic!("{error}") };
+        assert_eq!(missing.needed, [[Permission::InitiateGroupCall]]);
         assert_eq!(error.culprit(), Culprit::Administrator);
-        assert!(error.to_string().contains("Calls.InitiateGroupCall.All"), "{error}");
-    }
-
-    #[test]
-    fn a_create_error_names_what_this_very_call_lacks() {
-        let body = r#"{"error":{"code":"7504","message":"Insufficient."}}"#;
-        let join = Call {
-            meeting_info: Some(antiphon_graph::TokenMeetingInfo::default().into()),
-            media_config: Some(antiphon_graph::AppHostedMediaConfig::default().into()),
-            ..Call::default()
-        };
-        let mut error = refused("/communications/calls", 403, body);
-        let lacking = error.clone().explain_create(&join);
-        assert_eq!(lacking.kind(), &GraphErrorKind::PermissionMissing(CreateScenario::Join.sufficient().to_vec()));
-        error.0.roles = vec![Permission::JoinGroupCall];
-        assert_eq!(
-            error.explain_create(&join).kind(),
-            &GraphErrorKind::PermissionMissing(vec![Permission::AccessMedia, Permission::AccessMediaChat])
-        );
+        assert!(error.to_string().contains("The app needs Calls.InitiateGroupCall.All."), "{error}");
     }
 
     #[test]

@@ -9,10 +9,15 @@
 
 mod endpoint;
 mod error;
+mod missing;
+mod raw;
 mod request;
 mod retry;
 
-pub use error::{Culprit, GraphError, GraphErrorKind, Happened};
+pub use error::{Culprit, GraphError, GraphErrorKind, Happened, Missing};
+pub use http::Method;
+pub use missing::MissingRoles;
+pub use raw::RawReply;
 pub use retry::RetryPolicy;
 
 use std::sync::Arc;

@@ -5,9 +5,10 @@
 //! reply as a type. The same `client-request-id` goes with every try.
 //! Spec: <https://learn.microsoft.com/graph/best-practices-concept>.
 
-use antiphon_graph::permission::Permission;
+use antiphon_graph::wire::Version;
 use antiphon_graph::{Collection, encode_segment};
 use bytes::Bytes;
+use http::Method;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -16,6 +17,7 @@ use uuid::Uuid;
 
 use super::endpoint::{Endpoint, Repeat};
 use super::error::Context;
+use super::raw::RawReply;
 use super::retry::{Failure, retry_after};
 use super::{GraphClient, GraphError};
 use crate::http::Reply;
@@ -28,11 +30,14 @@ const MAX_PAGES: usize = 100;
 #[derive(Debug)]
 pub(super) struct GraphRequest<'a> {
     client: &'a GraphClient,
-    endpoint: &'a Endpoint,
-    /// The endpoint's path with its family.
+    version: Version,
+    method: Method,
+    repeat: Repeat,
+    /// Below the version, for errors; `{id}` unfilled where an endpoint is known.
     path: String,
     url: String,
     body: Option<Bytes>,
+    accept: &'static str,
     client_request_id: String,
 }
 
@@ -45,8 +50,7 @@ pub(super) struct GraphReply<'a> {
 
 impl GraphClient {
     /// A request to an endpoint, its `{id}`s filled in order.
-    pub(super) fn request<'a>(&'a self, endpoint: &'a Endpoint, ids: &[&str]) -> GraphRequest<'a> {
-        let config = self.config();
+    pub(super) fn request(&self, endpoint: &Endpoint, ids: &[&str]) -> GraphRequest<'_> {
         let mut ids = ids.iter();
         let filled: String = endpoint
             .path
@@ -59,13 +63,25 @@ impl GraphClient {
                 None => segment.to_owned(),
             })
             .collect();
-        let (base, version, family) = (config.base_url.trim_end_matches('/'), config.version.as_str(), self.family());
+        let family = self.family();
+        let version = if endpoint.beta_only { Version::Beta } else { self.config().version };
+        let path = format!("/{family}{}", endpoint.path);
+        let request = self.request_to(version, endpoint.method.clone(), endpoint.repeat, &format!("/{family}{filled}"));
+        GraphRequest { path, ..request }
+    }
+
+    /// A request to a path below the version, with its ids in it.
+    pub(super) fn request_to(&self, version: Version, method: Method, repeat: Repeat, path: &str) -> GraphRequest<'_> {
+        let base = self.config().base_url.trim_end_matches('/');
         GraphRequest {
             client: self,
-            endpoint,
-            path: format!("/{family}{}", endpoint.path),
-            url: format!("{base}/{version}/{family}{filled}"),
+            version,
+            method,
+            repeat,
+            path: path.to_owned(),
+            url: format!("{base}/{}{path}", version.as_str()),
             body: None,
+            accept: "application/json",
             client_request_id: Uuid::new_v4().to_string(),
         }
     }
@@ -76,6 +92,11 @@ impl<'a> GraphRequest<'a> {
     pub(super) fn json(self, body: &impl Serialize) -> Self {
         let text = serde_json::to_vec(body).expect("invariant: resources have text keys and plain members only");
         Self { body: Some(text.into()), ..self }
+    }
+
+    /// Asks for something else than JSON.
+    pub(super) fn accept(self, accept: &'static str) -> Self {
+        Self { accept, ..self }
     }
 
     /// Sends it, and again where that is right.
@@ -97,19 +118,17 @@ impl<'a> GraphRequest<'a> {
                     token = tokens.replace(&token).await.map_err(|error| self.context(None).token(&error))?;
                     continue;
                 }
-                Ok(reply) if reply.status == 404 && maybe_done && self.endpoint.repeat == Repeat::SafeUntilGone => {
+                Ok(reply) if reply.status == 404 && maybe_done && self.repeat == Repeat::SafeUntilGone => {
                     return Ok(GraphReply { request: self, reply });
                 }
                 Ok(reply) => {
                     let told = retry_after(&reply, Timestamp::now());
-                    let wait =
-                        policy.next_try(self.endpoint.repeat, tries, &Failure::Reply(&reply, told), self.jitter(tries));
+                    let wait = policy.next_try(self.repeat, tries, &Failure::Reply(&reply, told), self.jitter(tries));
                     maybe_done |= reply.status.is_server_error();
                     (self.context(Some(&token)).refused(&reply, told), wait)
                 }
                 Err(error) => {
-                    let wait =
-                        policy.next_try(self.endpoint.repeat, tries, &Failure::Transport(&error), self.jitter(tries));
+                    let wait = policy.next_try(self.repeat, tries, &Failure::Transport(&error), self.jitter(tries));
                     maybe_done |= error.may_have_happened();
                     (self.context(Some(&token)).transport(&error), wait)
                 }
@@ -122,25 +141,19 @@ impl<'a> GraphRequest<'a> {
 
     /// Sends it and follows the collection to its end.
     pub(super) async fn all_pages<T: DeserializeOwned>(self) -> Result<Vec<T>, GraphError> {
-        let (client, endpoint) = (self.client, self.endpoint);
+        let (client, version, repeat) = (self.client, self.version, self.repeat);
+        let base = client.config().base_url.trim_end_matches('/').to_owned();
         let mut all = Vec::new();
         let mut next = Some(self);
         for _ in 0..MAX_PAGES {
             let Some(request) = next.take() else { break };
-            let (path, base) = (request.path.clone(), client.config().base_url.trim_end_matches('/').to_owned());
+            let path = request.path.clone();
             let page: Collection<T> = request.send().await?.read()?;
             all.extend(page.value);
             // The token goes to the service only: a link elsewhere is not followed.
             let link =
                 page.odata_next_link.filter(|link| link.strip_prefix(&base).is_some_and(|rest| rest.starts_with('/')));
-            next = link.map(|url| GraphRequest {
-                client,
-                endpoint,
-                path,
-                url,
-                body: None,
-                client_request_id: Uuid::new_v4().to_string(),
-            });
+            next = link.map(|url| GraphRequest { url, ..client.request_to(version, Method::GET, repeat, &path) });
         }
         Ok(all)
     }
@@ -148,9 +161,9 @@ impl<'a> GraphRequest<'a> {
     async fn try_once(&self, token: &AccessToken, attempt: u32) -> Result<Reply, crate::http::TransportError> {
         let http = &self.client.inner.http;
         let mut request = http
-            .request(self.endpoint.method.clone(), &self.url)
+            .request(self.method.clone(), &self.url)
             .header(AUTHORIZATION, format!("Bearer {}", token.expose()))
-            .header(ACCEPT, "application/json")
+            .header(ACCEPT, self.accept)
             .header("client-request-id", &self.client_request_id);
         if attempt > 0 {
             request = request.header("Retry-Attempt", attempt);
@@ -158,7 +171,7 @@ impl<'a> GraphRequest<'a> {
         request = match &self.body {
             Some(body) => request.header(CONTENT_TYPE, "application/json").body(body.clone()),
             // Gateways want a length on a POST without a body.
-            None if self.endpoint.method == http::Method::POST => request.header("Content-Length", 0),
+            None if self.method == Method::POST => request.header("Content-Length", 0),
             None => request,
         };
         http.send(request).await
@@ -172,13 +185,13 @@ impl<'a> GraphRequest<'a> {
     }
 
     fn context(&self, token: Option<&AccessToken>) -> Context<'_> {
-        let roles = token.map_or_else(Vec::new, AccessToken::roles);
         Context {
-            version: self.client.config().version,
-            method: &self.endpoint.method,
+            version: self.version,
+            method: &self.method,
             path: &self.path,
             client_request_id: &self.client_request_id,
-            roles: roles.iter().filter_map(|role| Permission::parse(role)).collect(),
+            body: self.body.as_deref(),
+            token: token.and_then(AccessToken::claims),
         }
     }
 }
@@ -188,6 +201,17 @@ impl GraphReply<'_> {
     pub(super) fn read<T: DeserializeOwned>(self) -> Result<T, GraphError> {
         serde_json::from_slice(&self.reply.body)
             .map_err(|error| self.request.context(None).unreadable(&self.reply, error))
+    }
+
+    /// The reply's body as it came.
+    pub(super) fn bytes(self) -> Bytes {
+        self.reply.body
+    }
+
+    /// Status, `Location` and body as they came.
+    pub(super) fn raw(self) -> RawReply {
+        let location = self.reply.header("location").map(str::to_owned);
+        RawReply { status: self.reply.status.as_u16(), location, body: self.reply.body }
     }
 
     /// Nothing is expected in the reply.

@@ -3,13 +3,11 @@
 //! Spec: <https://learn.microsoft.com/graph/api/call-post-audioroutinggroups>.
 
 use antiphon_graph::{AudioRoutingGroup, CallId};
-use http::Method;
 
-use super::{Endpoint, Repeat};
+use super::Endpoint;
 use crate::client::{GraphClient, GraphError};
 
-const ENDPOINT: Endpoint =
-    Endpoint { method: Method::POST, path: "/calls/{id}/audioRoutingGroups", repeat: Repeat::Never };
+const ENDPOINT: Endpoint = Endpoint::post("/calls/{id}/audioRoutingGroups");
 
 impl GraphClient {
     /// Creates a routing group; its id is the caller's choice.

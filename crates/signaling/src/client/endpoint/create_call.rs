@@ -3,12 +3,11 @@
 //! Spec: <https://learn.microsoft.com/graph/api/application-post-calls>.
 
 use antiphon_graph::Call;
-use http::Method;
 
-use super::{Endpoint, Repeat};
+use super::Endpoint;
 use crate::client::{GraphClient, GraphError};
 
-const ENDPOINT: Endpoint = Endpoint { method: Method::POST, path: "/calls", repeat: Repeat::Never };
+const ENDPOINT: Endpoint = Endpoint::post("/calls");
 
 impl GraphClient {
     /// Places a call, or joins a meeting if `meetingInfo` is there.
@@ -21,7 +20,6 @@ impl GraphClient {
     /// A missing permission names those that would suffice for this call.
     /// [`GraphError::happened`] tells whether a call may exist all the same.
     pub async fn create_call(&self, call: &Call) -> Result<Call, GraphError> {
-        let reply = self.request(&ENDPOINT, &[]).json(call).send().await;
-        reply.map_err(|error| error.explain_create(call))?.read()
+        self.request(&ENDPOINT, &[]).json(call).send().await?.read()
     }
 }

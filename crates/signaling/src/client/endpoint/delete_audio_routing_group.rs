@@ -3,13 +3,11 @@
 //! Spec: <https://learn.microsoft.com/graph/api/audioroutinggroup-delete>.
 
 use antiphon_graph::CallId;
-use http::Method;
 
-use super::{Endpoint, Repeat};
+use super::Endpoint;
 use crate::client::{GraphClient, GraphError};
 
-const ENDPOINT: Endpoint =
-    Endpoint { method: Method::DELETE, path: "/calls/{id}/audioRoutingGroups/{id}", repeat: Repeat::SafeUntilGone };
+const ENDPOINT: Endpoint = Endpoint::delete("/calls/{id}/audioRoutingGroups/{id}");
 
 impl GraphClient {
     /// Deletes a routing group.

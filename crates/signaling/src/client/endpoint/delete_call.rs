@@ -3,12 +3,11 @@
 //! Spec: <https://learn.microsoft.com/graph/api/call-delete>.
 
 use antiphon_graph::CallId;
-use http::Method;
 
-use super::{Endpoint, Repeat};
+use super::Endpoint;
 use crate::client::{GraphClient, GraphError};
 
-const ENDPOINT: Endpoint = Endpoint { method: Method::DELETE, path: "/calls/{id}", repeat: Repeat::SafeUntilGone };
+const ENDPOINT: Endpoint = Endpoint::delete("/calls/{id}");
 
 impl GraphClient {
     /// Ends the app's leg; a group call goes on for the others.

@@ -3,13 +3,11 @@
 //! Spec: <https://learn.microsoft.com/graph/api/audioroutinggroup-get>.
 
 use antiphon_graph::{AudioRoutingGroup, CallId};
-use http::Method;
 
-use super::{Endpoint, Repeat};
+use super::Endpoint;
 use crate::client::{GraphClient, GraphError};
 
-const ENDPOINT: Endpoint =
-    Endpoint { method: Method::GET, path: "/calls/{id}/audioRoutingGroups/{id}", repeat: Repeat::Safe };
+const ENDPOINT: Endpoint = Endpoint::get("/calls/{id}/audioRoutingGroups/{id}");
 
 impl GraphClient {
     /// Reads one routing group.

@@ -3,12 +3,11 @@
 //! Spec: <https://learn.microsoft.com/graph/api/call-get>.
 
 use antiphon_graph::{Call, CallId};
-use http::Method;
 
-use super::{Endpoint, Repeat};
+use super::Endpoint;
 use crate::client::{GraphClient, GraphError};
 
-const ENDPOINT: Endpoint = Endpoint { method: Method::GET, path: "/calls/{id}", repeat: Repeat::Safe };
+const ENDPOINT: Endpoint = Endpoint::get("/calls/{id}");
 
 impl GraphClient {
     /// Reads a call.

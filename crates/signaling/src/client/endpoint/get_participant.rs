@@ -3,13 +3,11 @@
 //! Spec: <https://learn.microsoft.com/graph/api/participant-get>.
 
 use antiphon_graph::{CallId, Participant, ParticipantId};
-use http::Method;
 
-use super::{Endpoint, Repeat};
+use super::Endpoint;
 use crate::client::{GraphClient, GraphError};
 
-const ENDPOINT: Endpoint =
-    Endpoint { method: Method::GET, path: "/calls/{id}/participants/{id}", repeat: Repeat::Safe };
+const ENDPOINT: Endpoint = Endpoint::get("/calls/{id}/participants/{id}");
 
 impl GraphClient {
     /// Reads one participant.

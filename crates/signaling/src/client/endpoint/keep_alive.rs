@@ -3,12 +3,11 @@
 //! Spec: <https://learn.microsoft.com/graph/api/call-keepalive>.
 
 use antiphon_graph::CallId;
-use http::Method;
 
-use super::{Endpoint, Repeat};
+use super::Endpoint;
 use crate::client::{GraphClient, GraphError};
 
-const ENDPOINT: Endpoint = Endpoint { method: Method::POST, path: "/calls/{id}/keepAlive", repeat: Repeat::Safe };
+const ENDPOINT: Endpoint = Endpoint::post("/calls/{id}/keepAlive").repeatable();
 
 impl GraphClient {
     /// Keeps a call alive; the service ends one that was not for 45 minutes.

@@ -3,13 +3,11 @@
 //! Spec: <https://learn.microsoft.com/graph/api/call-list-audioroutinggroups>.
 
 use antiphon_graph::{AudioRoutingGroup, CallId};
-use http::Method;
 
-use super::{Endpoint, Repeat};
+use super::Endpoint;
 use crate::client::{GraphClient, GraphError};
 
-const ENDPOINT: Endpoint =
-    Endpoint { method: Method::GET, path: "/calls/{id}/audioRoutingGroups", repeat: Repeat::Safe };
+const ENDPOINT: Endpoint = Endpoint::get("/calls/{id}/audioRoutingGroups");
 
 impl GraphClient {
     /// Lists the routing groups of a call, all pages.

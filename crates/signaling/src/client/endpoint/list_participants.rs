@@ -3,12 +3,11 @@
 //! Spec: <https://learn.microsoft.com/graph/api/call-list-participants>.
 
 use antiphon_graph::{CallId, Participant};
-use http::Method;
 
-use super::{Endpoint, Repeat};
+use super::Endpoint;
 use crate::client::{GraphClient, GraphError};
 
-const ENDPOINT: Endpoint = Endpoint { method: Method::GET, path: "/calls/{id}/participants", repeat: Repeat::Safe };
+const ENDPOINT: Endpoint = Endpoint::get("/calls/{id}/participants");
 
 impl GraphClient {
     /// Lists the participants of a call, all pages.

@@ -28,6 +28,8 @@ pub(super) struct Endpoint {
     /// Below the family, for example `/calls/{id}`.
     pub(super) path: &'static str,
     pub(super) repeat: Repeat,
+    /// v1.0 has it not: always sent to beta, whatever the client's version.
+    pub(super) beta_only: bool,
 }
 
 /// Whether a request may be sent again when it may already have happened.
@@ -39,4 +41,32 @@ pub(super) enum Repeat {
     SafeUntilGone,
     /// Twice is one too many.
     Never,
+}
+
+impl Endpoint {
+    const fn get(path: &'static str) -> Self {
+        Self { method: Method::GET, path, repeat: Repeat::Safe, beta_only: false }
+    }
+
+    const fn patch(path: &'static str) -> Self {
+        Self { method: Method::PATCH, path, repeat: Repeat::Safe, beta_only: false }
+    }
+
+    const fn delete(path: &'static str) -> Self {
+        Self { method: Method::DELETE, path, repeat: Repeat::SafeUntilGone, beta_only: false }
+    }
+
+    const fn post(path: &'static str) -> Self {
+        Self { method: Method::POST, path, repeat: Repeat::Never, beta_only: false }
+    }
+
+    const fn repeatable(mut self) -> Self {
+        self.repeat = Repeat::Safe;
+        self
+    }
+
+    const fn beta(mut self) -> Self {
+        self.beta_only = true;
+        self
+    }
 }

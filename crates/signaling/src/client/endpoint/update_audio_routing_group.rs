@@ -4,13 +4,11 @@
 //! Spec: <https://learn.microsoft.com/graph/api/audioroutinggroup-update>.
 
 use antiphon_graph::{AudioRoutingGroup, AudioRoutingGroupUpdate, CallId};
-use http::Method;
 
-use super::{Endpoint, Repeat};
+use super::Endpoint;
 use crate::client::{GraphClient, GraphError};
 
-const ENDPOINT: Endpoint =
-    Endpoint { method: Method::PATCH, path: "/calls/{id}/audioRoutingGroups/{id}", repeat: Repeat::Safe };
+const ENDPOINT: Endpoint = Endpoint::patch("/calls/{id}/audioRoutingGroups/{id}");
 
 impl GraphClient {
     /// Changes a routing group; the service may take new receivers only.
