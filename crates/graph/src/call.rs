@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 use crate::wire::{Extra, TypeTag, Typed, lenient_i32};
 use crate::{
     AudioRoutingGroup, CallDirection, CallId, CallMediaState, CallOptions, CallRoute, CallState, CallTranscriptionInfo,
-    ChatInfo, CommsOperation, IncomingContext, InvitationParticipantInfo, MediaConfig, MeetingCapability, MeetingInfo,
-    Modality, Participant, ParticipantId, ParticipantInfo, ResultInfo, RoutingPolicy, ToneInfo,
+    ChatInfo, CommsOperation, ContentSharingSession, IncomingContext, InvitationParticipantInfo, MediaConfig,
+    MeetingCapability, MeetingInfo, Modality, Participant, ParticipantId, ParticipantInfo, ResultInfo, RoutingPolicy,
+    ToneInfo,
 };
 
 /// A call. Every member but `callbackUri` may be absent, on notifications that one too.
@@ -107,6 +108,9 @@ pub struct Call {
     /// The routing groups, where expanded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audio_routing_groups: Option<Vec<AudioRoutingGroup>>,
+    /// The content sharing sessions, where expanded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content_sharing_sessions: Option<Vec<ContentSharingSession>>,
     /// The operations, where expanded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operations: Option<Vec<CommsOperation>>,

@@ -34,3 +34,33 @@ pub struct CallOptions {
 impl Typed for CallOptions {
     const TYPE: &'static str = "outgoingCallOptions";
 }
+
+const INCOMING: &str = "incomingCallOptions";
+
+impl CallOptions {
+    /// Options of an incoming call, none set.
+    pub fn incoming() -> Self {
+        Self { odata_type: TypeTag::of(INCOMING), ..Self::default() }
+    }
+
+    /// The same options of an incoming call.
+    #[must_use]
+    pub fn into_incoming(self) -> Self {
+        Self { odata_type: TypeTag::of(INCOMING), ..self }
+    }
+}
+
+/// For members where only options of an incoming call can stand: they are that, whatever the tag says.
+pub(crate) mod incoming {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::CallOptions;
+
+    pub(crate) fn serialize<S: Serializer>(options: &Option<CallOptions>, serializer: S) -> Result<S::Ok, S::Error> {
+        options.clone().map(CallOptions::into_incoming).serialize(serializer)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<CallOptions>, D::Error> {
+        Ok(Option::<CallOptions>::deserialize(deserializer)?.map(CallOptions::into_incoming))
+    }
+}

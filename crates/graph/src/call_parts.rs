@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::wire::{Extra, TypeTag, Typed, lenient_i64};
+use crate::wire::{DateTimeOffset, Extra, TypeTag, Typed, lenient_i64};
 use crate::{AutoAdmittedUsersType, CallTranscriptionState, IdentitySet, MediaState, ParticipantId, RoutingType, Tone};
 
 /// Whether media flows in a call.
@@ -110,9 +110,9 @@ pub struct CallTranscriptionInfo {
     /// `@odata.type`
     #[serde(rename = "@odata.type", default)]
     pub odata_type: TypeTag<Self>,
-    /// When the state last changed, ISO 8601.
+    /// When the state last changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_modified_date_time: Option<String>,
+    pub last_modified_date_time: Option<DateTimeOffset>,
     /// The state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<CallTranscriptionState>,

@@ -1,8 +1,8 @@
 //! The enumerations of the calling API, with every member of v1.0 and beta.
 //!
 //! Members are written in the case the metadata declares: camelCase, except
-//! `operationStatus`, which is PascalCase. Reading ignores case.
-//! Not here: beta's synthetic-media reporting enums.
+//! `operationStatus`, which is PascalCase. Reading ignores case. `Unspecified`
+//! is a declared member called `unknown`; `Unknown` holds an undeclared one.
 //! Spec: Graph service metadata, v1.0 and beta.
 
 use crate::wire::wire_enum;
@@ -20,6 +20,7 @@ wire_enum! {
         Redirecting = "redirecting",
         Terminating = "terminating",
         Terminated = "terminated",
+        UnknownFutureValue = "unknownFutureValue",
     }
 }
 
@@ -39,6 +40,7 @@ wire_enum! {
         Video = "video",
         VideoBasedScreenSharing = "videoBasedScreenSharing",
         Data = "data",
+        UnknownFutureValue = "unknownFutureValue",
     }
 }
 
@@ -57,6 +59,7 @@ wire_enum! {
     MediaState {
         Active = "active",
         Inactive = "inactive",
+        UnknownFutureValue = "unknownFutureValue",
     }
 }
 
@@ -84,6 +87,7 @@ wire_enum! {
     RoutingMode {
         OneToOne = "oneToOne",
         Multicast = "multicast",
+        UnknownFutureValue = "unknownFutureValue",
     }
 }
 
@@ -93,6 +97,7 @@ wire_enum! {
         Forwarded = "forwarded",
         Lookup = "lookup",
         SelfFork = "selfFork",
+        UnknownFutureValue = "unknownFutureValue",
     }
 }
 
@@ -104,6 +109,7 @@ wire_enum! {
         DisableForwardingExceptPhone = "disableForwardingExceptPhone",
         DisableForwarding = "disableForwarding",
         PreferSkypeForBusiness = "preferSkypeForBusiness",
+        UnknownFutureValue = "unknownFutureValue",
     }
 }
 
@@ -114,6 +120,7 @@ wire_enum! {
         Voicemail = "voicemail",
         SkypeForBusiness = "skypeForBusiness",
         SkypeForBusinessVoipPhone = "skypeForBusinessVoipPhone",
+        UnknownFutureValue = "unknownFutureValue",
     }
 }
 
@@ -123,6 +130,7 @@ wire_enum! {
         NotStarted = "notStarted",
         Active = "active",
         Inactive = "inactive",
+        UnknownFutureValue = "unknownFutureValue",
     }
 }
 
@@ -141,6 +149,7 @@ wire_enum! {
         NotRecording = "notRecording",
         Recording = "recording",
         Failed = "failed",
+        UnknownFutureValue = "unknownFutureValue",
     }
 }
 
@@ -150,6 +159,7 @@ wire_enum! {
         None = "none",
         Busy = "busy",
         Forbidden = "forbidden",
+        UnknownFutureValue = "unknownFutureValue",
     }
 }
 
@@ -176,6 +186,7 @@ wire_enum! {
         Unspecified = "unknown",
         CompletedSuccessfully = "completedSuccessfully",
         MediaOperationCanceled = "mediaOperationCanceled",
+        UnknownFutureValue = "unknownFutureValue",
     }
 }
 
@@ -200,6 +211,7 @@ wire_enum! {
         Unspecified = "unknown",
         CompletedSuccessfully = "completedSuccessfully",
         MediaOperationCanceled = "mediaOperationCanceled",
+        UnknownFutureValue = "unknownFutureValue",
     }
 }
 
@@ -223,6 +235,44 @@ wire_enum! {
         C = "c",
         D = "d",
         Flash = "flash",
+    }
+}
+
+wire_enum! {
+    /// `onlineMeetingContentSharingDisabledReason`: flags on v1.0.
+    OnlineMeetingContentSharingDisabledReason {
+        WatermarkProtection = "watermarkProtection",
+        UnknownFutureValue = "unknownFutureValue",
+    }
+}
+
+wire_enum! {
+    /// `onlineMeetingVideoDisabledReason`: flags on v1.0.
+    OnlineMeetingVideoDisabledReason {
+        WatermarkProtection = "watermarkProtection",
+        UnknownFutureValue = "unknownFutureValue",
+    }
+}
+
+wire_enum! {
+    /// `contentModality` of examined media (beta).
+    ContentModality {
+        Audio = "audio",
+        Video = "video",
+        Image = "image",
+        Text = "text",
+        Multimodal = "multimodal",
+        UnknownFutureValue = "unknownFutureValue",
+    }
+}
+
+wire_enum! {
+    /// `detectionSeverity` of synthetic media (beta).
+    DetectionSeverity {
+        Low = "low",
+        Medium = "medium",
+        High = "high",
+        UnknownFutureValue = "unknownFutureValue",
     }
 }
 

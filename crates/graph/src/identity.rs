@@ -9,7 +9,10 @@ use serde::{Deserialize, Serialize};
 use crate::EndpointType;
 use crate::wire::{Extra, TypeTag, Typed};
 
-/// One identity of one kind.
+/// One identity of one kind; the tag says which where the sender says so.
+///
+/// Holds the members of all the declared kinds: user, application, application
+/// instance, guest, phone, encrypted and Azure Communication Services user.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Identity {
@@ -25,9 +28,21 @@ pub struct Identity {
     /// Tenant of a user; undeclared in the metadata, needed on the wire.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tenant_id: Option<String>,
-    /// For example `AAD`.
+    /// For example `AAD`; undeclared in the metadata.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity_provider: Option<String>,
+    /// Kind of an application; the large gallery spells it `ApplicationType`, see [`Self::application_kind`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub application_type: Option<String>,
+    /// Whether an application is hidden from the roster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hidden: Option<bool>,
+    /// Mail address of a guest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    /// Resource of a user of Azure Communication Services.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub azure_communication_services_resource_id: Option<String>,
     /// Members the metadata does not declare.
     #[serde(flatten)]
     pub extra: Extra,
@@ -96,6 +111,11 @@ impl Identity {
     #[must_use]
     pub fn named(self, display_name: impl Into<String>) -> Self {
         Self { display_name: Some(display_name.into()), ..self }
+    }
+
+    /// The kind of an application, in either spelling of the member.
+    pub fn application_kind(&self) -> Option<&str> {
+        self.application_type.as_deref().or_else(|| self.extra.get("ApplicationType")?.as_str())
     }
 }
 

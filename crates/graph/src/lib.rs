@@ -19,6 +19,8 @@ mod call;
 pub use call::Call;
 mod call_parts;
 pub use call_parts::{CallMediaState, CallRoute, CallTranscriptionInfo, IncomingContext, MeetingCapability, ToneInfo};
+mod content_sharing_session;
+pub use content_sharing_session::ContentSharingSession;
 mod call_options;
 pub use call_options::CallOptions;
 mod chat_info;
@@ -27,22 +29,46 @@ mod meeting_info;
 pub use meeting_info::{JoinMeetingIdMeetingInfo, MeetingInfo, OrganizerMeetingInfo, TokenMeetingInfo};
 mod media_config;
 pub use media_config::{AppHostedMediaConfig, MediaConfig, MediaInfo, ServiceHostedMediaConfig};
+mod live_caption_options;
+pub use live_caption_options::LiveCaptionOptions;
+mod prompt;
+pub use prompt::{MediaPrompt, Prompt};
 mod identity;
 pub use identity::{Identity, IdentitySet};
 mod participant_info;
 pub use participant_info::{InvitationParticipantInfo, ParticipantInfo};
 mod participant;
 pub use participant::{DeltaParticipants, Participant, RecordingInfo, RemovedState};
+mod restricted_experience;
+pub use restricted_experience::OnlineMeetingRestricted;
+mod synthetic_media;
+pub use synthetic_media::{
+    AudioMetadata, MediaMetadata, MediaSegment, StreamingMetadata, SyntheticMediaDetectionDetail,
+    SyntheticMediaDetectionInfo, VideoMetadata,
+};
 mod media_stream;
 pub use media_stream::MediaStream;
 mod audio_routing_group;
 pub use audio_routing_group::{AudioRoutingGroup, AudioRoutingGroupUpdate};
+mod mixer;
+pub use mixer::{AudioDuckingConfiguration, AudioSourceLevel, ParticipantMixerLevel};
+mod device_quality;
+pub use device_quality::{
+    TeleconferenceDeviceAudioQuality, TeleconferenceDeviceMediaQuality, TeleconferenceDeviceQuality,
+    TeleconferenceDeviceScreenSharingQuality, TeleconferenceDeviceVideoQuality,
+};
+pub mod action;
 pub mod operation;
-pub use operation::CommsOperation;
+pub use operation::{CommsOperation, OperationKind};
 mod result_info;
 pub use result_info::ResultInfo;
 mod notification;
 pub use notification::{CommsNotification, CommsNotifications, ResourceData};
+mod joining;
+pub use joining::{
+    AcceptJoinResponse, InviteNewBotResponse, ParticipantJoiningNotification, ParticipantJoiningResponse,
+    ParticipantLeftNotification, RejectJoinResponse,
+};
 mod resource_path;
 pub use resource_path::{ResourcePath, ResourcePathError, decode_segment, encode_segment};
 mod collection;

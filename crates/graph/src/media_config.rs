@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::LiveCaptionOptions;
 use crate::blob::Blob;
 use crate::wire::{Extra, TypeTag, Typed, null_as_default, polymorphic};
 
@@ -73,6 +74,9 @@ pub struct ServiceHostedMediaConfig {
     /// Join outside the main mixer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remove_from_default_audio_group: Option<bool>,
+    /// Where live captions come from; beta.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub live_caption_options: Option<LiveCaptionOptions>,
     /// Members the metadata does not declare.
     #[serde(flatten)]
     pub extra: Extra,

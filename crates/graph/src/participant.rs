@@ -7,7 +7,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::wire::{Extra, TypeTag, Typed, lenient_i64, null_as_default};
-use crate::{IdentitySet, MediaStream, Modality, ParticipantId, ParticipantInfo, RecordingStatus};
+use crate::{
+    IdentitySet, MediaStream, Modality, OnlineMeetingRestricted, ParticipantId, ParticipantInfo, RecordingStatus,
+    SyntheticMediaDetectionInfo,
+};
 
 /// A participant. Partial in delta rosters.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -48,6 +51,12 @@ pub struct Participant {
     /// Overrides the display name; beta.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preferred_display_name: Option<String>,
+    /// What the meeting's protection takes from it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restricted_experience: Option<OnlineMeetingRestricted>,
+    /// The last report of synthetic media; beta.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub synthetic_media_detection: Option<SyntheticMediaDetectionInfo>,
     /// Members the metadata does not declare.
     #[serde(flatten)]
     pub extra: Extra,
@@ -73,6 +82,8 @@ impl Participant {
             roster_sequence_number: None,
             is_identity_anonymized: None,
             preferred_display_name: None,
+            restricted_experience: None,
+            synthetic_media_detection: None,
             extra: Extra::new(),
         }
     }

@@ -1,8 +1,8 @@
 //! `commsOperation`: something the service does that may take a while.
 //!
 //! All operation types share these members; their names are the members of
-//! [`OperationKind`]. A type with members of its own gets a file here and is
-//! read from the common form with [`CommsOperation::read_as`].
+//! [`OperationKind`]. Each has a struct of its own, which is read from the common
+//! form with [`CommsOperation::read_as`] and turned into it with `From`.
 //! Spec: <https://learn.microsoft.com/graph/api/resources/commsoperation>.
 
 use serde::de::DeserializeOwned;
@@ -11,8 +11,23 @@ use serde::{Deserialize, Serialize};
 use crate::wire::{Extra, TypeTag, Typed, wire_enum};
 use crate::{OperationStatus, ResultInfo};
 
-mod invite_participants;
-pub use invite_participants::InviteParticipantsOperation;
+mod typed;
+pub(crate) use typed::typed_operation;
+mod participants;
+pub use participants::{
+    InviteParticipantsOperation, MuteParticipantOperation, MuteParticipantsOperation, StartHoldMusicOperation,
+    StopHoldMusicOperation, UnmuteParticipantOperation,
+};
+mod media;
+pub use media::{
+    CancelMediaProcessingOperation, PlayPromptOperation, RecordOperation, SendDtmfTonesOperation,
+    SubscribeToToneOperation,
+};
+mod call;
+pub use call::{
+    AddLargeGalleryViewOperation, StartRecordingOperation, StartTranscriptionOperation, StopRecordingOperation,
+    StopTranscriptionOperation, UpdateRecordingStatusOperation,
+};
 
 wire_enum! {
     /// The concrete type of an operation.

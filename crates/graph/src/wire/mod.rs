@@ -12,6 +12,10 @@ mod polymorphic;
 pub(crate) use polymorphic::polymorphic;
 mod lenient;
 pub(crate) use lenient::{lenient_i32, lenient_i64, null_as_default};
+mod reasons;
+pub use reasons::Reasons;
+mod text;
+pub use text::{DateTimeOffset, Guid, IsoDuration};
 mod type_tag;
 pub use type_tag::{TypeTag, Typed, type_name};
 
