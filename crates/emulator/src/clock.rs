@@ -1,7 +1,7 @@
 //! The service's clock: the only source of time in this crate.
 //!
 //! Every deadline (keepAlive reaper, media set-up, notification retries, token expiry) is a `ServiceTime` on one
-//! `Clock`. The system clock follows the machine; a manual clock stands still until a test advances it, so that 45
+//! `Clock`. The system clock follows the machine, a manual clock stands still; both can be moved forward, so that 45
 //! minutes pass in no time. Used from async tasks only; media threads have their own clock (`rt::MonoTime`).
 
 use std::sync::Arc;
@@ -31,17 +31,14 @@ impl ServiceTime {
     }
 }
 
-/// Time for the whole service: monotonic moments and the wall time derived from them.
+/// Time for the whole service: monotonic moments and the wall time derived from them. Clones are the same clock.
 #[derive(Debug, Clone)]
 pub struct Clock {
     epoch: Timestamp,
-    source: Source,
-}
-
-#[derive(Debug, Clone)]
-enum Source {
-    System(Instant),
-    Manual(Arc<watch::Sender<Duration>>),
+    /// What runs by itself; `None` for a clock that stands still.
+    origin: Option<Instant>,
+    /// What was added by hand. Its watchers are the sleepers.
+    moved: Arc<watch::Sender<Duration>>,
 }
 
 impl Default for Clock {
@@ -54,24 +51,25 @@ impl Clock {
     /// A clock that follows the machine's.
     #[must_use]
     pub fn system() -> Self {
-        Self { epoch: Timestamp::now(), source: Source::System(Instant::now()) }
+        Self::starting(Some(Instant::now()))
     }
 
     /// A clock that stands still, and the hand that moves it.
     #[must_use]
     pub fn manual() -> (Self, ManualClock) {
-        let elapsed = Arc::new(watch::Sender::new(Duration::ZERO));
-        let clock = Self { epoch: Timestamp::now(), source: Source::Manual(Arc::clone(&elapsed)) };
-        (clock, ManualClock { elapsed })
+        let clock = Self::starting(None);
+        let hand = ManualClock { clock: clock.clone() };
+        (clock, hand)
+    }
+
+    fn starting(origin: Option<Instant>) -> Self {
+        Self { epoch: Timestamp::now(), origin, moved: Arc::new(watch::Sender::new(Duration::ZERO)) }
     }
 
     /// The present moment.
     #[must_use]
     pub fn now(&self) -> ServiceTime {
-        match &self.source {
-            Source::System(origin) => ServiceTime(origin.elapsed()),
-            Source::Manual(elapsed) => ServiceTime(*elapsed.borrow()),
-        }
+        ServiceTime(self.ran().saturating_add(self.moved()))
     }
 
     /// Wall time of the present moment: the wall time at the clock's start plus what has passed since.
@@ -80,17 +78,37 @@ impl Clock {
         self.epoch.checked_add(self.now().since_start()).unwrap_or(Timestamp::MAX)
     }
 
+    /// By how much the clock was moved by hand since its start.
+    #[must_use]
+    pub fn moved(&self) -> Duration {
+        *self.moved.borrow()
+    }
+
+    /// Moves the clock forward and wakes everyone whose deadline has come.
+    pub fn advance(&self, span: Duration) {
+        self.moved.send_modify(|moved| *moved = moved.saturating_add(span));
+    }
+
     /// Waits until `deadline`. Cancel-safe.
     pub async fn sleep_until(&self, deadline: ServiceTime) {
-        match &self.source {
-            Source::System(origin) => match origin.checked_add(deadline.0) {
-                Some(at) => tokio::time::sleep_until(at.into()).await,
-                None => std::future::pending().await,
-            },
-            Source::Manual(elapsed) => {
-                let mut elapsed_rx = elapsed.subscribe();
+        let mut moves = self.moved.subscribe();
+        loop {
+            let moved = *moves.borrow_and_update();
+            // What the clock must run by itself until then.
+            let left = deadline.0.saturating_sub(moved);
+            if self.ran() >= left {
+                return;
+            }
+            let ran = async {
+                match self.origin.and_then(|origin| origin.checked_add(left)) {
+                    Some(at) => tokio::time::sleep_until(at.into()).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = ran => return,
                 // The sender lives in `self`, so the channel cannot close while we wait.
-                let _ = elapsed_rx.wait_for(|now| *now >= deadline.0).await;
+                _ = moves.changed() => {}
             }
         }
     }
@@ -99,18 +117,22 @@ impl Clock {
     pub async fn sleep(&self, span: Duration) {
         self.sleep_until(self.now().after(span)).await;
     }
+
+    fn ran(&self) -> Duration {
+        self.origin.map_or(Duration::ZERO, |origin| origin.elapsed())
+    }
 }
 
 /// The hand of a manual [`Clock`].
 #[derive(Debug, Clone)]
 pub struct ManualClock {
-    elapsed: Arc<watch::Sender<Duration>>,
+    clock: Clock,
 }
 
 impl ManualClock {
     /// Moves the clock forward and wakes everyone whose deadline has come.
     pub fn advance(&self, span: Duration) {
-        self.elapsed.send_modify(|elapsed| *elapsed = elapsed.saturating_add(span));
+        self.clock.advance(span);
     }
 }
 
@@ -142,5 +164,32 @@ mod tests {
         let before = clock.wall();
         hand.advance(Duration::from_secs(3600));
         assert_eq!(clock.wall().duration_since(before).as_secs(), 3600);
+    }
+    #[tokio::test]
+    async fn system_clock_moved_forward_wakes_sleepers_early_and_no_others() {
+        let clock = Clock::system();
+        let sleeper = |seconds| {
+            let clock = clock.clone();
+            tokio::spawn(async move { clock.sleep(Duration::from_secs(seconds)).await })
+        };
+        let (near, far) = (sleeper(3_000), sleeper(7_200));
+        tokio::task::yield_now().await;
+        let wall = clock.wall();
+        clock.advance(Duration::from_secs(3_600));
+        near.await.unwrap();
+        assert!(!far.is_finished());
+        assert_eq!(clock.moved(), Duration::from_secs(3_600));
+        assert!(clock.wall().duration_since(wall).as_secs() >= 3_600);
+        clock.advance(Duration::from_secs(3_600));
+        far.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn system_clock_runs_by_itself_and_past_deadlines_do_not_wait() {
+        let clock = Clock::system();
+        let before = clock.now();
+        clock.sleep(Duration::from_millis(2)).await;
+        assert!(clock.now() >= before.after(Duration::from_millis(2)));
+        clock.sleep_until(before).await;
     }
 }

@@ -7,6 +7,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use antiphon_engine::{Conversation, EngineConfig};
 use antiphon_graph::{CallId, ParticipantId};
@@ -17,7 +18,7 @@ use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
-use crate::config::EmulatorConfig;
+use crate::config::{EmulatorConfig, TrustAnchors};
 use crate::entra::{App, Consent, DirectoryError, KeyRing, NewApp, NewUser, User};
 use crate::meeting::{EngineMedia, MeetingId};
 use crate::notify::{Courier, CourierError, DeliveryCounts};
@@ -26,7 +27,7 @@ use crate::operations::{
     PersonView,
 };
 use crate::service::Service;
-use crate::tls::{TlsError, make_identity, write_ca};
+use crate::tls::{CertificateAuthority, IssuedCertificate, TlsError, write_ca};
 use crate::{admin, api, entra, server};
 
 /// Why an emulator could not start; each text is one sentence that says what to do.
@@ -77,11 +78,14 @@ impl Emulator {
             Some(address) => Some(listen(address).await?),
             None => None,
         };
-        let identity = make_identity(address.ip(), &config.host_names)?;
+        let certificates = CertificateAuthority::new()?;
+        let tls = certificates.server(address.ip(), &config.host_names)?;
         if let Some(path) = &config.ca_file {
-            write_ca(path, &identity.ca_pem)?;
+            write_ca(path, certificates.pem())?;
         }
-        let courier = Courier::new(&config.webhook_trust, &config.limits, config.clock.clone(), KeyRing)?;
+        let own_ca = TrustAnchors::Pem(certificates.pem().into());
+        let trust: Vec<_> = config.webhook_trust.iter().cloned().chain([own_ca]).collect();
+        let courier = Courier::new(&trust, &config.limits, config.clock.clone(), KeyRing)?;
         let media = EngineMedia::start(
             EngineConfig {
                 bind: config.media_bind.unwrap_or_else(|| SocketAddr::new(address.ip(), 0)),
@@ -92,7 +96,7 @@ impl Emulator {
             config.limits.participants,
         )?;
         let media_address = media.address();
-        let (service, reports) = Service::new(&config, courier, Box::new(media), Handle::current(), identity.ca_pem)?;
+        let (service, reports) = Service::new(&config, courier, Box::new(media), Handle::current(), certificates)?;
         service.listens_at(local_authority(address));
 
         let router = router(&service);
@@ -103,7 +107,7 @@ impl Emulator {
             let served = server::serve(listener, tls, router.clone(), limits, service.stop_signal());
             tasks.push(tokio::spawn(served));
         };
-        serve(listener, Some(TlsAcceptor::from(identity.tls)));
+        serve(listener, Some(TlsAcceptor::from(tls)));
         if let Some((listener, _)) = plain {
             serve(listener, None);
         }
@@ -159,7 +163,22 @@ impl Emulator {
     /// The CA certificate, PEM; trust it to call this emulator.
     #[must_use]
     pub fn ca_pem(&self) -> &str {
-        self.service.ca_pem()
+        self.service.certificates().pem()
+    }
+
+    /// Issues a server certificate for a bot's webhook; the emulator trusts it. No hosts means this machine: `localhost`,
+    /// `127.0.0.1` and `::1`.
+    ///
+    /// # Errors
+    ///
+    /// [`TlsError`] when a name cannot stand in a certificate.
+    pub fn issue_certificate(&self, hosts: &[&str]) -> Result<IssuedCertificate, TlsError> {
+        self.service.certificates().issue(hosts)
+    }
+
+    /// Moves the emulator's clock forward: whatever is due within that span happens now. Media keeps real time.
+    pub fn advance_clock(&self, span: Duration) {
+        self.service.advance_clock(span);
     }
 
     /// The first tenant's id.

@@ -21,7 +21,7 @@ pub use operations::{
 mod server;
 mod service;
 mod tls;
-pub use tls::TlsError;
+pub use tls::{IssuedCertificate, TlsError};
 
 mod entra;
 pub use entra::{App, Consent, DirectoryError, NewApp, NewUser, User};

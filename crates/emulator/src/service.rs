@@ -4,6 +4,7 @@
 //! applies media reports and deadlines in order; one courier task per call posts its notifications.
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc, watch};
@@ -14,6 +15,7 @@ use crate::config::{EmulatorConfig, Limits};
 use crate::entra::{Directory, DirectoryError, KeyRing, SigningKey};
 use crate::meeting::{MediaEvent, MediaService};
 use crate::notify::{Courier, DeliveryCounts, Outbox, Recipient};
+use crate::tls::CertificateAuthority;
 use crate::world::World;
 
 /// Media reports that may wait for the driver; more are dropped and counted by whoever reports.
@@ -38,7 +40,7 @@ pub(crate) struct Service {
     runtime: Handle,
     deadlines_changed: Notify,
     stopping: watch::Sender<bool>,
-    ca_pem: String,
+    certificates: CertificateAuthority,
     authority: OnceLock<String>,
 }
 
@@ -49,7 +51,7 @@ impl Service {
         courier: Courier,
         media: Box<dyn MediaService>,
         runtime: Handle,
-        ca_pem: String,
+        certificates: CertificateAuthority,
     ) -> Result<(Arc<Self>, mpsc::Receiver<MediaEvent>), DirectoryError> {
         let (media_events, reports) = mpsc::channel(MEDIA_EVENTS);
         KeyRing.prepare();
@@ -70,7 +72,7 @@ impl Service {
             runtime,
             deadlines_changed: Notify::new(),
             stopping: watch::Sender::new(false),
-            ca_pem,
+            certificates,
             authority: OnceLock::new(),
         };
         Ok((Arc::new(service), reports))
@@ -109,9 +111,15 @@ impl Service {
         let _ = self.authority.set(authority);
     }
 
-    /// The CA certificate of the TLS port.
-    pub(crate) fn ca_pem(&self) -> &str {
-        &self.ca_pem
+    /// The CA of the TLS port.
+    pub(crate) fn certificates(&self) -> &CertificateAuthority {
+        &self.certificates
+    }
+
+    /// Moves the clock forward; everything whose time has come happens now.
+    pub(crate) fn advance_clock(&self, span: Duration) {
+        self.clock.advance(span);
+        self.changed();
     }
 
     /// Deadlines may have come nearer: the driver looks again.

@@ -37,7 +37,7 @@ async fn overview(State(service): State<Arc<Service>>, parts: Parts) -> Json<Val
 }
 
 async fn ca(State(service): State<Arc<Service>>) -> Response {
-    ([(CONTENT_TYPE, "application/x-pem-file")], service.ca_pem().to_owned()).into_response()
+    ([(CONTENT_TYPE, "application/x-pem-file")], service.certificates().pem().to_owned()).into_response()
 }
 
 async fn tenants(State(service): State<Arc<Service>>) -> Json<Value> {

@@ -36,6 +36,7 @@ use crate::notify::Courier;
 use crate::operations::{MeetingView, NewMeeting, NewPerson, SessionDescription};
 use crate::server::Connection;
 use crate::service::Service;
+use crate::tls::CertificateAuthority;
 use media::Recorder;
 use webhook::Webhook;
 
@@ -99,8 +100,9 @@ impl Rig {
         let courier = Courier::new(&config.webhook_trust, &config.limits, config.clock.clone(), KeyRing).unwrap();
         let media = Arc::new(Recorder::default());
         let runtime = tokio::runtime::Handle::current();
+        let certificates = CertificateAuthority::new().unwrap();
         let (service, reports) =
-            Service::new(&config, courier, Box::new(Arc::clone(&media)), runtime, "CA".to_owned()).unwrap();
+            Service::new(&config, courier, Box::new(Arc::clone(&media)), runtime, certificates).unwrap();
         tokio::spawn(Arc::clone(&service).drive(reports));
         Self { router: router(&service), service, media, hand, webhook: Webhook::start().await }
     }

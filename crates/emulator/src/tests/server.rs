@@ -1,7 +1,6 @@
 //! Connections: TLS, plain HTTP, bad bytes, stop. Real sockets, no engine.
 
 use super::*;
-use crate::tls::make_identity;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
@@ -14,12 +13,15 @@ async fn listening(rig: &Rig, tls: Option<TlsAcceptor>) -> (std::net::SocketAddr
     (address, tokio::spawn(serving))
 }
 
+fn acceptor(rig: &Rig) -> TlsAcceptor {
+    TlsAcceptor::from(rig.service.certificates().server([127, 0, 0, 1].into(), &[]).unwrap())
+}
+
 #[tokio::test]
 async fn caller_that_trusts_the_ca_is_served_by_every_spelling_of_loopback() {
     let rig = Rig::start().await;
-    let identity = make_identity([127, 0, 0, 1].into(), &[]).unwrap();
-    let (address, _) = listening(&rig, Some(TlsAcceptor::from(identity.tls))).await;
-    let ca = reqwest::Certificate::from_pem(identity.ca_pem.as_bytes()).unwrap();
+    let (address, _) = listening(&rig, Some(acceptor(&rig))).await;
+    let ca = reqwest::Certificate::from_pem(rig.service.certificates().pem().as_bytes()).unwrap();
     let client = reqwest::Client::builder().tls_certs_only([ca]).no_proxy().build().unwrap();
     for host in ["localhost", "127.0.0.1"] {
         let url = format!("https://{host}:{}/emulator", address.port());
@@ -33,8 +35,7 @@ async fn caller_that_trusts_the_ca_is_served_by_every_spelling_of_loopback() {
 #[tokio::test]
 async fn bytes_that_are_no_tls_or_http_disturb_nobody() {
     let rig = Rig::start().await;
-    let identity = make_identity([127, 0, 0, 1].into(), &[]).unwrap();
-    let (tls, _) = listening(&rig, Some(TlsAcceptor::from(identity.tls))).await;
+    let (tls, _) = listening(&rig, Some(acceptor(&rig))).await;
     let (plain, _) = listening(&rig, None).await;
     for address in [tls, plain] {
         let mut stream = TcpStream::connect(address).await.unwrap();
