@@ -3,21 +3,62 @@
 //! A file holds one [`Endpoint`] and one method of `GraphClient`. To add one:
 //! write the file, add its `mod` line here. Paths are below the family
 //! (`/communications` or `/app`); `{id}` is filled in order, percent-encoded.
-//! Order of the `mod` lines: calls, life cycle, participants, routing groups.
+//! What only beta has is always sent to beta. Order of the `mod` lines: calls,
+//! incoming calls, the own leg, service-hosted media, the meeting's recording,
+//! participants, routing groups, content sharing, the rest.
 
 mod create_call;
 mod delete_call;
 mod get_call;
 mod keep_alive;
 
+mod answer;
+mod redirect;
+mod reject;
+mod transfer;
+
+mod add_large_gallery_view;
+mod change_screen_sharing_role;
+mod mute;
+mod unmute;
+mod update_recording_status;
+
+mod cancel_media_processing;
+mod play_prompt;
+mod record;
+mod record_response;
+mod send_dtmf_tones;
+mod subscribe_to_tone;
+
+mod start_recording;
+mod start_transcription;
+mod stop_recording;
+mod stop_transcription;
+
+mod configure_mixer;
+mod delete_participant;
 mod get_participant;
+mod invite;
 mod list_participants;
+mod mute_all;
+mod mute_participant;
+mod report_synthetic_media;
+mod start_hold_music;
+mod stop_hold_music;
 
 mod create_audio_routing_group;
 mod delete_audio_routing_group;
 mod get_audio_routing_group;
 mod list_audio_routing_groups;
 mod update_audio_routing_group;
+
+mod get_content_sharing_session;
+mod get_png_of_current_slide;
+mod list_content_sharing_sessions;
+
+mod get_operation;
+mod list_operations;
+mod log_teleconference_device_quality;
 
 use http::Method;
 
