@@ -6,5 +6,6 @@ mod server;
 mod signer;
 
 mod client;
+mod endpoints;
 mod webhook;
 mod webhook_token;

@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use antiphon_signaling::client::{GraphConfig, RetryPolicy};
+use antiphon_graph::wire::Version;
+use antiphon_signaling::client::{GraphConfig, PathFamily, RetryPolicy};
 use antiphon_signaling::http::HttpConfig;
 use antiphon_signaling::token::TokenConfig;
 use antiphon_signaling::{GraphClient, HttpClient, TokenCache};
@@ -92,8 +93,16 @@ impl Service {
 
     /// A client of this service that waits milliseconds where others wait seconds.
     pub(crate) fn client(&self) -> GraphClient {
+        self.client_of(Version::V1, PathFamily::Communications)
+    }
+
+    pub(crate) fn client_of(&self, version: Version, family: PathFamily) -> GraphClient {
         let retry = RetryPolicy { base_delay: Duration::from_millis(1), ..RetryPolicy::default() };
-        GraphClient::new(http(), self.token_cache(), GraphConfig { retry, ..GraphConfig::at(&self.url) })
+        GraphClient::new(
+            http(),
+            self.token_cache(),
+            GraphConfig { retry, version, family, ..GraphConfig::at(&self.url) },
+        )
     }
 }
 
