@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::demo::script::{MAX_TALKERS, MIN_SECONDS, MIN_TALKERS};
+use crate::doctor::DoctorOptions;
 use crate::values::{Share, Span};
 
 /// App-hosted media for calling bots: a media engine, and a local calling service to run it against.
@@ -40,6 +41,8 @@ pub(crate) enum Command {
     Emulator(EmulatorOptions),
     /// Print which permission each operation needs.
     Permissions(PermissionsOptions),
+    /// Tell what a token, a registration or a webhook lacks for what a bot wants to do.
+    Doctor(DoctorOptions),
     /// Join a meeting as a bot, speak a tone, and print which tones were heard.
     Probe(ProbeOptions),
 }
@@ -130,9 +133,19 @@ pub(crate) struct EmulatorOptions {
 
 /// Options of `antiphon permissions`.
 #[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  antiphon permissions POST /v1.0/communications/calls/{id}/answer
+  antiphon permissions https://graph.microsoft.com/beta/app/calls/57dab8b1-894c-409a-b240-bd8beae78896
+  antiphon permissions microsoft.graph.playPrompt
+  antiphon permissions Calls.InitiateGroupCall.All --format csv
+  antiphon permissions beta audioRoutingGroups --format json
+
+Left out, version, method and family match all; ids may be written as they are or as {id}.")]
 pub(crate) struct PermissionsOptions {
-    /// Only operations or permissions that contain this word; case does not matter.
-    pub(crate) word: Option<String>,
+    /// An endpoint, a permission, or words that operation or permissions contain; case does not matter.
+    #[arg(value_name = "ENDPOINT|PERMISSION|WORD")]
+    pub(crate) words: Vec<String>,
 
     /// How to print.
     #[arg(long, value_enum, default_value_t = Format::Table)]

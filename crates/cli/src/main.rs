@@ -1,10 +1,12 @@
-//! The `antiphon` program: demo, emulator, permission matrix, probe.
+//! The `antiphon` program: demo, emulator, permission matrix, doctor, Graph commands, probe.
 //!
 //! Owns the command line, logging and exit codes: 0 as asked, 1 not as planned or failed, 2 wrong usage, 130
 //! stopped by Ctrl-C. An error is one sentence that says what to do. `anyhow` lives only in this crate.
 
 mod args;
+mod connection;
 mod demo;
+mod doctor;
 mod emulator;
 mod panics;
 mod permissions;
@@ -66,6 +68,7 @@ async fn run(command: Command) -> anyhow::Result<u8> {
         Command::Demo(options) => demo::run(&options).await,
         Command::Emulator(options) => emulator::run(options).await,
         Command::Permissions(options) => permissions::run(&options),
+        Command::Doctor(options) => doctor::run(&options).await,
         Command::Probe(options) => probe::run(&options).await,
     }
 }

@@ -21,7 +21,7 @@ const ARROWS: [(&str, &[&str]); 14] = [
     ("antiphon", &["signaling", "engine", "graph"]),
     ("emulator", &["graph", "engine"]),
     ("load", &["rtp", "codec"]),
-    ("cli", &["antiphon", "emulator", "load", "engine", "graph"]),
+    ("cli", &["antiphon", "emulator", "signaling", "load", "engine", "graph"]),
     ("testkit", &["rt"]),
     ("benches", &["codec", "pipeline", "rt", "rtp", "load"]),
 ];
