@@ -78,4 +78,5 @@ pub use error::{ErrorBody, ErrorDetail, ErrorEnvelope, InnerError};
 
 pub mod blob;
 pub mod fuzz;
+pub mod model;
 pub mod permission;
