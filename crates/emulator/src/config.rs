@@ -98,6 +98,14 @@ pub struct Limits {
     pub keep_alive: Duration,
     /// Media that has not connected after this long ends the call with 500/1005. Default 20 s.
     pub media_setup: Duration,
+    /// A bot has this long to answer an incoming call. Default 15 s, as Graph.
+    pub answer: Duration,
+    /// A bot invited to record by policy has this long. Default 5 s, as Graph.
+    pub answer_recording: Duration,
+    /// A person who is called rings this long, unless the caller says otherwise. Default 60 s.
+    pub ringing: Duration,
+    /// A guest waits this long in the lobby, then ends with 200/5855. Default 30 minutes.
+    pub lobby: Duration,
     /// Participants of one meeting; its memory is set aside when it opens. Default 128.
     pub participants: usize,
     /// Calls in progress per application; the next is answered 429. Default 100, as Graph.
@@ -119,6 +127,10 @@ impl Default for Limits {
             webhook_retries: [1, 2, 4].map(Duration::from_secs).to_vec(),
             keep_alive: Duration::from_secs(45 * 60),
             media_setup: Duration::from_secs(20),
+            answer: Duration::from_secs(15),
+            answer_recording: Duration::from_secs(5),
+            ringing: Duration::from_secs(60),
+            lobby: Duration::from_secs(30 * 60),
             participants: 128,
             calls_per_app: 100,
             token_lifetime: Duration::from_secs(3600),

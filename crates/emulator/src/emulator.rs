@@ -85,7 +85,7 @@ impl Emulator {
         }
         let own_ca = TrustAnchors::Pem(certificates.pem().into());
         let trust: Vec<_> = config.webhook_trust.iter().cloned().chain([own_ca]).collect();
-        let courier = Courier::new(&trust, &config.limits, config.clock.clone(), KeyRing)?;
+        let (courier, undeliverable) = Courier::new(&trust, &config.limits, config.clock.clone(), KeyRing)?;
         let media = EngineMedia::start(
             EngineConfig {
                 bind: config.media_bind.unwrap_or_else(|| SocketAddr::new(address.ip(), 0)),
@@ -101,7 +101,7 @@ impl Emulator {
 
         let router = router(&service);
         let plain_http_address = plain.as_ref().map(|(_, address)| *address);
-        let mut tasks = vec![tokio::spawn(Arc::clone(&service).drive(reports))];
+        let mut tasks = vec![tokio::spawn(Arc::clone(&service).drive(reports, undeliverable))];
         let mut serve = |listener, tls| {
             let limits = config.limits.clone();
             let served = server::serve(listener, tls, router.clone(), limits, service.stop_signal());

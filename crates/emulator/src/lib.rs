@@ -24,7 +24,7 @@ mod tls;
 pub use tls::{IssuedCertificate, TlsError};
 
 mod entra;
-pub use entra::{App, Consent, DirectoryError, NewApp, NewUser, User};
+pub use entra::{Answering, AnsweringAction, App, Consent, DirectoryError, NewApp, NewUser, User};
 mod admin;
 mod api;
 

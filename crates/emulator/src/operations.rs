@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use uuid::Uuid;
 
-use crate::call::conversation_ended;
+use crate::call::reason::conversation_ended;
 use crate::entra::{DirectoryError, NewUser, User};
-use crate::meeting::{MediaError, Meeting, MeetingId, MeetingNames, Member, fresh_passcode};
+use crate::meeting::{MediaError, Meeting, MeetingId, MeetingKind, MeetingNames, Member, Schedule, fresh_passcode};
 use crate::service::Service;
 use crate::world::{PersonError, PersonJoining};
 
@@ -28,6 +28,9 @@ pub struct NewMeeting {
     /// Whether joining by meeting id needs no passcode.
     #[serde(default)]
     pub without_passcode: bool,
+    /// Whether bots that join as guests wait until somebody lets them in.
+    #[serde(default)]
+    pub lobby: bool,
 }
 
 /// A meeting as an administrator sees it.
@@ -201,13 +204,13 @@ impl Service {
         let organizer = self.organizer(new.organizer_id.as_deref())?;
         let passcode = (!new.without_passcode).then(fresh_passcode);
         let names = MeetingNames::fresh(&organizer.tenant_id, &organizer.id, passcode);
-        let id = MeetingId::new(Uuid::new_v4().to_string());
-        let media = self
-            .media
-            .open(&id, self.media_events.clone())
-            .map_err(|error| OperationError::Media(error.to_string()))?;
+        let (id, media) = self.open_media().map_err(|error| OperationError::Media(error.to_string()))?;
         let subject = new.subject.unwrap_or_else(|| "Meeting".to_owned());
-        Ok(self.world().open_meeting(id, subject, organizer, names, media).into())
+        let tenant_id = organizer.tenant_id.clone();
+        let kind = MeetingKind::Scheduled(Schedule { organizer, names, lobby: new.lobby });
+        let mut world = self.world();
+        let meeting = world.open_meeting(id, kind, tenant_id, Some(subject), media);
+        Ok(MeetingView::of(meeting).expect("invariant: just opened as a scheduled meeting"))
     }
 
     fn organizer(&self, id: Option<&str>) -> Result<User, DirectoryError> {
@@ -219,15 +222,16 @@ impl Service {
     }
 
     pub(crate) fn meeting_view(&self, id: &MeetingId) -> Option<MeetingView> {
-        self.world().meeting(id).map(MeetingView::from)
+        self.world().meeting(id).and_then(MeetingView::of)
     }
 
     pub(crate) fn meeting_views(&self) -> Vec<MeetingView> {
-        self.world().meetings().map(MeetingView::from).collect()
+        self.world().meetings().filter_map(MeetingView::of).collect()
     }
 
     pub(crate) fn end_meeting(&self, id: &MeetingId) -> Result<(), OperationError> {
-        if self.world().end_meeting(id, &conversation_ended(), self.clock.now()) { Ok(()) } else { Err(no_meeting(id)) }
+        let ended = self.change(|world, now| world.end_meeting(id, &conversation_ended(), now));
+        if ended { Ok(()) } else { Err(no_meeting(id)) }
     }
 
     /// Who hears whom by the engine's plan.
@@ -255,21 +259,19 @@ impl Service {
             Some(_) => return Err(OperationError::Invalid("offer.type must be \"offer\"".to_owned())),
         };
         let identity = match user {
-            Some(user) => IdentitySet::of_user(Identity {
-                tenant_id: Some(user.tenant_id),
-                ..Identity::of(user.id).named(&display_name)
-            }),
+            Some(user) => User { display_name: display_name.clone(), ..user }.identity(),
             None => IdentitySet::of_guest(Identity::of(Uuid::new_v4().to_string()).named(&display_name)),
         };
         let person = PersonJoining {
+            id: None,
             identity,
             display_name,
             offer,
             in_default_group: !new.remove_from_default_audio_routing_group,
             muted: new.is_muted,
+            hang_up_at: None,
         };
-        let joined = self.world().join_person(meeting, person, self.clock.now())?;
-        self.changed();
+        let joined = self.change(|world, now| world.join_person(meeting, person, now))?;
         Ok(PersonView {
             participant_id: joined.id,
             source_id: joined.answer.as_ref().map(|answer| answer.source_id),
@@ -278,7 +280,7 @@ impl Service {
     }
 
     pub(crate) fn remove_participant(&self, meeting: &MeetingId, id: &ParticipantId) -> Result<(), OperationError> {
-        Ok(self.world().remove_participant(meeting, id, self.clock.now())?)
+        Ok(self.change(|world, now| world.remove_participant(meeting, id, now))?)
     }
 
     pub(crate) fn patch_participant(
@@ -339,20 +341,22 @@ fn no_meeting(id: &MeetingId) -> OperationError {
     PersonError::NoMeeting(id.to_string()).into()
 }
 
-impl From<&Meeting> for MeetingView {
-    fn from(meeting: &Meeting) -> Self {
-        Self {
+impl MeetingView {
+    /// The view of a scheduled meeting; other conversations have no names to show.
+    fn of(meeting: &Meeting) -> Option<Self> {
+        let Schedule { organizer, names, .. } = meeting.schedule()?;
+        Some(Self {
             id: meeting.id.clone(),
-            subject: meeting.subject.clone(),
-            tenant_id: meeting.tenant_id().to_owned(),
-            organizer: meeting.organizer.clone(),
-            thread_id: meeting.names.thread_id.clone(),
-            message_id: meeting.names.message_id.clone(),
-            join_url: meeting.names.join_url.clone(),
-            join_meeting_id: meeting.names.join_meeting_id.clone(),
-            passcode: meeting.names.passcode.clone(),
+            subject: meeting.subject.clone().unwrap_or_default(),
+            tenant_id: meeting.tenant_id.clone(),
+            organizer: organizer.clone(),
+            thread_id: names.thread_id.clone(),
+            message_id: names.message_id.clone(),
+            join_url: names.join_url.clone(),
+            join_meeting_id: names.join_meeting_id.clone(),
+            passcode: names.passcode.clone(),
             participants: meeting.members.iter().map(ParticipantView::from).collect(),
-        }
+        })
     }
 }
 

@@ -6,14 +6,16 @@
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
+use antiphon_graph::CallId;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
+use uuid::Uuid;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, ServiceTime};
 use crate::config::{EmulatorConfig, Limits};
 use crate::entra::{Directory, DirectoryError, KeyRing, SigningKey};
-use crate::meeting::{MediaEvent, MediaService};
+use crate::meeting::{MediaError, MediaEvent, MediaService, MeetingId, MeetingMedia};
 use crate::notify::{Courier, DeliveryCounts, Outbox, Recipient};
 use crate::tls::CertificateAuthority;
 use crate::world::World;
@@ -132,16 +134,40 @@ impl Service {
         self.courier.counts()
     }
 
+    /// Changes the world at the present moment, then starts the couriers of new calls and looks at deadlines anew.
+    pub(crate) fn change<T>(&self, change: impl FnOnce(&mut World, ServiceTime) -> T) -> T {
+        let mut world = self.world();
+        let result = change(&mut world, self.clock.now());
+        let new_couriers = world.take_new_couriers();
+        drop(world);
+        for (recipient, outbox) in new_couriers {
+            self.send_notifications(recipient, outbox);
+        }
+        self.changed();
+        result
+    }
+
+    /// The media of a new conversation, and its id. Whoever gets it opens the conversation with it.
+    pub(crate) fn open_media(&self) -> Result<(MeetingId, Arc<dyn MeetingMedia>), MediaError> {
+        let id = MeetingId::new(Uuid::new_v4().to_string());
+        let media = self.media.open(&id, self.media_events.clone())?;
+        Ok((id, media))
+    }
+
     /// Starts the courier of a call just made.
-    pub(crate) fn send_notifications(&self, recipient: Recipient, outbox: Arc<Outbox>) {
+    fn send_notifications(&self, recipient: Recipient, outbox: Arc<Outbox>) {
         let delivery = self.courier.clone().run(recipient, outbox, self.stopping.subscribe());
         let mut couriers = self.couriers();
         while couriers.try_join_next().is_some() {}
         couriers.spawn_on(delivery, &self.runtime);
     }
 
-    /// Applies media reports and deadlines until the service stops.
-    pub(crate) async fn drive(self: Arc<Self>, mut reports: mpsc::Receiver<MediaEvent>) {
+    /// Applies media reports, news of unreachable webhooks and deadlines until the service stops.
+    pub(crate) async fn drive(
+        self: Arc<Self>,
+        mut reports: mpsc::Receiver<MediaEvent>,
+        mut undeliverable: mpsc::Receiver<CallId>,
+    ) {
         let mut stopping = self.stopping.subscribe();
         loop {
             let deadline = self.world().next_deadline();
@@ -154,9 +180,10 @@ impl Service {
             tokio::select! {
                 biased;
                 _ = stopping.wait_for(|stopping| *stopping) => return,
-                Some(report) = reports.recv() => self.world().media_event(&report, self.clock.now()),
+                Some(report) = reports.recv() => self.change(|world, now| world.media_event(&report, now)),
+                Some(call) = undeliverable.recv() => self.change(|world, now| world.unreachable(&call, now)),
                 () = self.deadlines_changed.notified() => {}
-                () = due => self.world().advance(self.clock.now()),
+                () = due => self.change(|world, now| world.advance(now)),
             }
         }
     }

@@ -1,77 +1,139 @@
-//! `POST /communications/calls`: a bot joins a meeting.
+//! `POST /communications/calls`: a bot joins a meeting, or calls one or several people.
 //!
 //! Checks in the order the documentation lets one expect: shape, callback, media, modalities, who is called, permission,
-//! media permission, tenant. Placing calls to people (peer to peer, group) is answered 501.
+//! media permission, tenant. Whoever is called rings once the reply is on its way.
 //! Spec: "Create call", <https://learn.microsoft.com/graph/api/application-post-calls>.
 
-use antiphon_graph::blob::{AntiphonMedia, BlobKind, MediaBlob, SdpType};
+use std::time::Duration;
+
 use antiphon_graph::permission::create_call_missing;
 use antiphon_graph::{
-    Call, CallDirection, ChatInfo, Identity, IdentitySet, MediaConfig, MeetingInfo, Modality, ParticipantInfo,
+    Call, CallDirection, CallId, Identity, IdentitySet, InvitationParticipantInfo, MediaConfig, MeetingInfo,
+    ParticipantInfo,
 };
 use http::{Method, StatusCode};
+use uuid::Uuid;
 
-use super::{ApiError, ApiRequest, Endpoint, Reply};
-use crate::entra::App;
-use crate::meeting::{MediaError, Meeting};
-use crate::notify::Recipient;
+use super::check::same_guid;
+use super::{ApiError, ApiRequest, Endpoint, Reply, check};
+use crate::call::Expectations;
+use crate::entra::{App, Callee};
+use crate::meeting::{MediaError, Meeting, MeetingKind};
+use crate::notify::Address;
 use crate::service::Service;
-use crate::world::{JoinError, JoinRequest, World};
+use crate::world::{JoinError, NewLeg, NewRing, Purpose, World};
 
 pub(super) const ENDPOINT: Endpoint = Endpoint { method: Method::POST, path: "/calls", handler };
 
 /// Most people a group call may be placed to.
 const MAX_TARGETS: usize = 5;
+/// Longest a callee may be asked to ring, in seconds.
+const MAX_RINGING: i32 = 115;
 
 fn handler(service: &Service, request: &ApiRequest) -> Result<Reply, ApiError> {
     let call: Call = request.json()?;
-    let callback_uri = check_callback(call.callback_uri.as_deref(), service.allow_http_callbacks)?;
-    check_media_config(call.media_config.as_ref())?;
-    check_modalities(call.requested_modalities.as_deref())?;
+    let address = check::address(service, call.callback_uri.as_deref(), request.scenario_id.as_deref())?
+        .ok_or_else(|| ApiError::invalid("callbackUri is required."))?;
+    check::media_config(call.media_config.as_ref())?;
+    check::modalities("requestedModalities", call.requested_modalities.as_deref())?;
     check_whom(&call)?;
     check_call_chain(call.call_chain_id.as_deref())?;
+    let ringing = check_ringing(&call)?;
     let app = service.directory().app(&request.caller.app_id).cloned();
     let app = app.filter(|app| app.calling_bot).ok_or_else(ApiError::bot_not_registered)?;
     if let Some(lacking) = create_call_missing(&call, &request.caller.roles) {
         return Err(ApiError::permission_missing(lacking));
     }
-    if call.tenant_id.as_deref().is_none_or(|tenant| !same_guid(tenant, &request.caller.tenant_id)) {
+    // A meeting is somewhere: joining it without saying where is refused as Graph does.
+    let tenant_given = call.tenant_id.as_deref();
+    let fits = |tenant: &str| same_guid(tenant, &request.caller.tenant_id);
+    if !tenant_given.map_or(call.meeting_info.is_none(), fits) {
         return Err(ApiError::tenant_mismatch());
     }
-    let offer = offer_of(call.media_config.as_ref(), service.strict_blob)?;
+    let offer = check::offer(call.media_config.as_ref(), service.strict_blob)?;
+    let leg = Leg { app, address, offer, ringing };
+    let id = if call.meeting_info.is_some() {
+        join(service, request, call, leg)?
+    } else {
+        place(service, request, call, leg)?
+    };
+    let call = request.own_created(&service.world(), &id)?;
+    Ok(Reply::json(StatusCode::CREATED, &call).location(&request.call_url(&id)))
+}
 
-    let mut world = service.world();
-    let meeting = find_meeting(&world, &call, &request.caller.tenant_id)?;
-    let delta_roster = call.call_options.as_ref().and_then(|options| options.is_delta_roster_enabled) == Some(true);
-    let join = JoinRequest {
-        meeting: meeting.id.clone(),
-        app_id: app.app_id.clone(),
-        tenant_id: request.caller.tenant_id.clone(),
-        in_default_group: !call.media_config.as_ref().is_some_and(MediaConfig::removes_from_default_audio_group),
-        resource: resource(call, &app, meeting),
-        display_name: app.display_name.clone(),
-        offer,
-        delta_roster,
+/// What the request comes to, whom it may concern left aside.
+struct Leg {
+    app: App,
+    address: Address,
+    offer: Option<String>,
+    ringing: Option<Duration>,
+}
+
+impl Leg {
+    fn into_world(self, call: Call, meeting: &Meeting, tenant_id: &str, expectations: Expectations) -> NewLeg {
+        NewLeg {
+            meeting: meeting.id.clone(),
+            tenant_id: tenant_id.to_owned(),
+            in_default_group: !call.media_config.as_ref().is_some_and(MediaConfig::removes_from_default_audio_group),
+            resource: resource(call, &self.app, meeting),
+            display_name: self.app.display_name,
+            app_id: self.app.app_id,
+            offer: self.offer,
+            address: self.address,
+            expectations,
+        }
+    }
+}
+
+fn join(service: &Service, request: &ApiRequest, call: Call, leg: Leg) -> Result<CallId, ApiError> {
+    let tenant_id = &request.caller.tenant_id;
+    service.change(|world, now| {
+        let meeting = find_meeting(world, &call, tenant_id)?;
+        let guest = call.source.as_ref().and_then(|source| source.identity.as_ref()).is_some_and(|id| id.guest.is_some());
+        let lobby = meeting.schedule().is_some_and(|schedule| schedule.lobby);
+        let expectations = Expectations { admission: guest && lobby, ..Expectations::default() };
+        let leg = leg.into_world(call, meeting, tenant_id, expectations);
+        world.place_leg(leg, now, check::with_answer).map_err(|error| refused(&error))
+    })
+}
+
+/// Opens a conversation for the people called, puts the bot into it and lets them ring.
+fn place(service: &Service, request: &ApiRequest, call: Call, leg: Leg) -> Result<CallId, ApiError> {
+    let tenant_id = &request.caller.tenant_id;
+    let targets = call.targets.clone().unwrap_or_default();
+    let callees: Vec<(InvitationParticipantInfo, Callee)> = {
+        let directory = service.directory();
+        let resolve = |target: InvitationParticipantInfo| {
+            let callee = target.identity.as_ref().map_or(Callee::Nobody, |identity| directory.callee(identity));
+            (target, callee)
+        };
+        targets.into_iter().map(resolve).collect()
     };
-    let joined = world.join(join, service.clock.now(), with_answer).map_err(|error| refused(&error))?;
-    let call = request.own_created(&world, &joined.call)?;
-    drop(world);
-    service.changed();
-    let recipient = Recipient {
-        call: joined.call.clone(),
-        app_id: app.app_id,
-        tenant_id: request.caller.tenant_id.clone(),
-        callback_uri,
-        call_chain_id: joined.call_chain_id,
-        scenario_id: request.scenario_id.clone(),
-    };
-    service.send_notifications(recipient, joined.outbox);
-    Ok(Reply::json(StatusCode::CREATED, &call).location(&request.call_url(&joined.call)))
+    let alone = callees.len() == 1;
+    let (id, media) = service.open_media()?;
+    service.change(|world, now| {
+        let kind = if alone { MeetingKind::PeerToPeer } else { MeetingKind::GroupCall };
+        let meeting = world.open_meeting(id.clone(), kind, tenant_id.clone(), call.subject.clone(), media);
+        let expectations = Expectations { callee: alone, ..Expectations::default() };
+        let timeout = leg.ringing;
+        let leg = leg.into_world(call, meeting, tenant_id, expectations);
+        let placed = world.place_leg(leg, now, check::with_answer);
+        let call = placed.map_err(|error| {
+            world.discard_meeting(&id);
+            refused(&error)
+        })?;
+        for (target, callee) in callees {
+            let call = call.clone();
+            let purpose = if alone { Purpose::Callee { call } } else { Purpose::GroupTarget { call } };
+            world.ring(NewRing { meeting: id.clone(), target, callee, purpose, timeout }, now);
+        }
+        Ok(call)
+    })
 }
 
 impl ApiRequest {
     /// The call just made, as the reply shows it: still establishing, whatever has happened since.
-    fn own_created(&self, world: &World, id: &antiphon_graph::CallId) -> Result<Call, ApiError> {
+    fn own_created(&self, world: &World, id: &CallId) -> Result<Call, ApiError> {
         let call = world.own_call(id, &self.caller).ok_or_else(ApiError::call_not_found)?;
         let mut call = call.resource();
         call.state = Some(antiphon_graph::CallState::Establishing);
@@ -85,41 +147,21 @@ impl ApiRequest {
 /// It becomes a header of every notification, so it must be what it is documented to be.
 fn check_call_chain(id: Option<&str>) -> Result<(), ApiError> {
     match id {
-        Some(id) if uuid::Uuid::parse_str(id).is_err() => Err(ApiError::invalid("callChainId must be a GUID.")),
+        Some(id) if Uuid::parse_str(id).is_err() => Err(ApiError::invalid("callChainId must be a GUID.")),
         _ => Ok(()),
     }
 }
 
-fn check_callback(uri: Option<&str>, allow_http: bool) -> Result<String, ApiError> {
-    let uri = uri.ok_or_else(|| ApiError::invalid("callbackUri is required."))?;
-    let url = reqwest::Url::parse(uri).map_err(|_| ApiError::invalid("callbackUri must be an absolute https URI."))?;
-    let scheme_ok = url.scheme() == "https" || (allow_http && url.scheme() == "http");
-    if !scheme_ok || url.host_str().is_none_or(str::is_empty) {
-        return Err(ApiError::invalid("callbackUri must be an absolute https URI."));
+/// How long a callee rings, if the request says so.
+fn check_ringing(call: &Call) -> Result<Option<Duration>, ApiError> {
+    let Some(seconds) = call.ringing_timeout_in_seconds else { return Ok(None) };
+    if !(1..=MAX_RINGING).contains(&seconds) {
+        return Err(ApiError::invalid(format!("ringingTimeoutInSeconds must be between 1 and {MAX_RINGING}.")));
     }
-    Ok(uri.to_owned())
-}
-
-fn check_media_config(media: Option<&MediaConfig>) -> Result<(), ApiError> {
-    match media {
-        Some(MediaConfig::AppHosted(_) | MediaConfig::ServiceHosted(_)) => Ok(()),
-        Some(other) => Err(ApiError::invalid(match other.type_name() {
-            Some(name) => format!("mediaConfig has the unknown @odata.type {name:?}."),
-            None => "mediaConfig needs an @odata.type.".to_owned(),
-        })),
-        None => Err(ApiError::invalid("mediaConfig is required.")),
+    if call.targets.as_ref().map_or(0, Vec::len) != 1 {
+        return Err(ApiError::invalid("ringingTimeoutInSeconds is for peer-to-peer calls only."));
     }
-}
-
-fn check_modalities(modalities: Option<&[Modality]>) -> Result<(), ApiError> {
-    let modalities = modalities.unwrap_or_default();
-    if modalities.is_empty() {
-        return Err(ApiError::invalid("requestedModalities must name at least one modality."));
-    }
-    match modalities.iter().find(|modality| !modality.is_known() || **modality == Modality::Unspecified) {
-        Some(unknown) => Err(ApiError::invalid(format!("requestedModalities has the unknown modality {unknown:?}."))),
-        None => Ok(()),
-    }
+    Ok(u64::try_from(seconds).ok().map(Duration::from_secs))
 }
 
 fn check_whom(call: &Call) -> Result<(), ApiError> {
@@ -130,7 +172,7 @@ fn check_whom(call: &Call) -> Result<(), ApiError> {
         (None, count) if count > MAX_TARGETS => {
             Err(ApiError::invalid(format!("At most {MAX_TARGETS} targets can be called; {count} were given.")))
         }
-        (None, _) => Ok(()),
+        (None, _) => check_targets(call),
         (Some(MeetingInfo::Organizer(info)), 0) => {
             let thread = call.chat_info.as_ref().and_then(|chat| chat.thread_id.as_deref());
             if thread.is_none_or(str::is_empty) {
@@ -149,27 +191,17 @@ fn check_whom(call: &Call) -> Result<(), ApiError> {
     }
 }
 
-/// The SDP offer of a blob this service can read; `None` runs the call without media.
-fn offer_of(media: Option<&MediaConfig>, strict: bool) -> Result<Option<String>, ApiError> {
-    let Some(MediaConfig::AppHosted(media)) = media else {
-        return Ok(None);
-    };
-    let reason = match media.blob.as_ref().map(antiphon_graph::blob::Blob::kind) {
-        Some(BlobKind::Antiphon(blob)) if blob.antiphon.sdp_type == SdpType::Offer => {
-            return Ok(Some(blob.antiphon.sdp));
+fn check_targets(call: &Call) -> Result<(), ApiError> {
+    let from_instance =
+        call.source.as_ref().and_then(|source| source.identity.as_ref()).is_some_and(|id| id.application_instance.is_some());
+    for (index, target) in call.targets.iter().flatten().enumerate() {
+        let identity = check::target(&format!("targets[{index}]"), target)?;
+        if identity.phone.is_some() && !from_instance {
+            let message = "source.identity.applicationInstance is required to call a telephone number.";
+            return Err(ApiError::invalid(message));
         }
-        Some(BlobKind::Antiphon(_)) => {
-            return Err(ApiError::invalid("mediaConfig.blob holds an SDP answer where an offer is needed."));
-        }
-        Some(BlobKind::Opaque(reason)) => reason.to_string(),
-        Some(_) => "the blob is of an unknown kind".to_owned(),
-        None => "there is no blob".to_owned(),
-    };
-    if strict {
-        return Err(ApiError::invalid(format!("mediaConfig.blob cannot be used: {reason}.")));
     }
-    tracing::warn!(reason, "the media blob is of another make: the call runs without media");
-    Ok(None)
+    Ok(())
 }
 
 fn find_meeting<'a>(world: &'a World, call: &Call, tenant_id: &str) -> Result<&'a Meeting, ApiError> {
@@ -180,7 +212,7 @@ fn find_meeting<'a>(world: &'a World, call: &Call, tenant_id: &str) -> Result<&'
                 .meeting_by_thread(thread)
                 .ok_or_else(|| ApiError::not_found("Meeting not found: no meeting has this chatInfo.threadId."))?;
             let organizer = info.organizer.user.as_ref().and_then(|user| user.id.as_deref()).unwrap_or_default();
-            if !same_guid(organizer, &meeting.organizer.id) {
+            if !meeting.schedule().is_some_and(|schedule| same_guid(organizer, &schedule.organizer.id)) {
                 return Err(ApiError::not_found("Meeting not found: it has another organizer."));
             }
             meeting
@@ -189,15 +221,18 @@ fn find_meeting<'a>(world: &'a World, call: &Call, tenant_id: &str) -> Result<&'
             let meeting = world
                 .meeting_by_join_id(&info.join_meeting_id)
                 .ok_or_else(|| ApiError::not_found("Meeting not found: no meeting has this joinMeetingId."))?;
-            if meeting.names.passcode.is_some() && meeting.names.passcode != info.passcode {
+            let passcode = meeting.schedule().and_then(|schedule| schedule.names.passcode.as_ref());
+            if passcode.is_some() && passcode != info.passcode.as_ref() {
                 return Err(ApiError::forbidden("The passcode of the meeting is wrong or missing."));
             }
             meeting
         }
-        Some(_) => return Err(ApiError::not_implemented("joining by token")),
-        None => return Err(ApiError::not_implemented("placing calls to people")),
+        Some(MeetingInfo::Token(info)) => world
+            .meeting_by_token(&info.token)
+            .ok_or_else(|| ApiError::not_found("Meeting not found: the token leads nowhere."))?,
+        Some(_) | None => return Err(ApiError::invalid("meetingInfo is required.")),
     };
-    if meeting.tenant_id() != tenant_id {
+    if meeting.tenant_id != tenant_id {
         return Err(ApiError::tenant_mismatch());
     }
     Ok(meeting)
@@ -212,18 +247,16 @@ fn resource(call: Call, app: &App, meeting: &Meeting) -> Call {
         call_chain_id: call.call_chain_id,
         call_options: call.call_options,
         call_routes: Some(Vec::new()),
-        chat_info: Some(call.chat_info.unwrap_or_else(|| ChatInfo {
-            thread_id: Some(meeting.names.thread_id.clone()),
-            message_id: Some(meeting.names.message_id.clone()),
-            ..ChatInfo::default()
-        })),
+        chat_info: call.chat_info.or_else(|| meeting.chat_info()),
         meeting_info: call.meeting_info,
         media_config: call.media_config,
         requested_modalities: call.requested_modalities,
         source: Some(source(call.source, app)),
-        subject: call.subject.or_else(|| Some(meeting.subject.clone())),
-        targets: Some(Vec::new()),
-        tenant_id: Some(meeting.tenant_id().to_owned()),
+        ringing_timeout_in_seconds: call.ringing_timeout_in_seconds,
+        routing_policies: call.routing_policies,
+        subject: call.subject.or_else(|| meeting.subject.clone()),
+        targets: Some(call.targets.unwrap_or_default()),
+        tenant_id: Some(meeting.tenant_id.clone()),
         ..Call::default()
     }
 }
@@ -236,20 +269,16 @@ fn source(asked: Option<ParticipantInfo>, app: &App) -> ParticipantInfo {
         IdentitySet::of_guest(guest)
     } else {
         let name = asked.application.and_then(|application| application.display_name);
-        IdentitySet::of_application(Identity::of(&app.app_id).named(name.unwrap_or_else(|| app.display_name.clone())))
+        let name = name.unwrap_or_else(|| app.display_name.clone());
+        IdentitySet {
+            application_instance: asked.application_instance,
+            ..IdentitySet::of_application(Identity::of(&app.app_id).named(name))
+        }
     });
     info
 }
 
-/// Puts the SDP answer where the offer was.
-fn with_answer(mut call: Call, answer: Option<&str>) -> Call {
-    if let (Some(MediaConfig::AppHosted(media)), Some(answer)) = (&mut call.media_config, answer) {
-        media.blob = Some(MediaBlob::new(AntiphonMedia::answer(answer)).to_blob());
-    }
-    call
-}
-
-fn refused(error: &JoinError) -> ApiError {
+pub(super) fn refused(error: &JoinError) -> ApiError {
     match error {
         JoinError::NoMeeting => ApiError::not_found(error.to_string()),
         JoinError::Full => ApiError::forbidden(error.to_string()),
@@ -258,8 +287,4 @@ fn refused(error: &JoinError) -> ApiError {
         JoinError::Media(MediaError::Full(_)) => ApiError::forbidden(error.to_string()),
         JoinError::Media(_) => ApiError::internal(error.to_string()),
     }
-}
-
-fn same_guid(left: &str, right: &str) -> bool {
-    left.eq_ignore_ascii_case(right)
 }

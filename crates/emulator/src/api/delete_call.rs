@@ -8,8 +8,10 @@ use crate::service::Service;
 pub(super) const ENDPOINT: Endpoint = Endpoint { method: Method::DELETE, path: "/calls/{id}", handler };
 
 fn handler(service: &Service, request: &ApiRequest) -> Result<Reply, ApiError> {
-    let mut world = service.world();
-    let id = request.own_call(&world)?.id.clone();
-    world.hang_up(&id, service.clock.now());
+    service.change(|world, now| {
+        let id = request.own_call(world)?.id.clone();
+        world.hang_up(&id, now);
+        Ok::<(), ApiError>(())
+    })?;
     Ok(Reply::empty(StatusCode::NO_CONTENT))
 }

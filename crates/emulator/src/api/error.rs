@@ -12,6 +12,7 @@ use jiff::Timestamp;
 
 use super::reply::{Reply, RequestIds};
 use crate::entra::AccessError;
+use crate::meeting::MediaError;
 
 /// A refused request.
 #[derive(Debug, Clone)]
@@ -20,6 +21,16 @@ pub(crate) struct ApiError {
     pub(crate) code: &'static str,
     pub(crate) message: String,
     header: Option<(HeaderName, HeaderValue)>,
+}
+
+impl From<MediaError> for ApiError {
+    fn from(error: MediaError) -> Self {
+        match error {
+            MediaError::Offer(_) | MediaError::Route(_) => Self::invalid(error.to_string()),
+            MediaError::Full(_) => Self::forbidden(error.to_string()),
+            MediaError::Unavailable(_) => Self::internal(error.to_string()),
+        }
+    }
 }
 
 impl ApiError {
@@ -102,6 +113,11 @@ impl ApiError {
     /// 409: the name is taken.
     pub(crate) fn conflict(message: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, codes::NAME_ALREADY_EXISTS, message)
+    }
+
+    /// 409: not in the state the call is in.
+    pub(crate) fn wrong_state(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, codes::INVALID_REQUEST, message)
     }
 
     /// 413

@@ -8,8 +8,10 @@ use crate::service::Service;
 pub(super) const ENDPOINT: Endpoint = Endpoint { method: Method::POST, path: "/calls/{id}/keepAlive", handler };
 
 fn handler(service: &Service, request: &ApiRequest) -> Result<Reply, ApiError> {
-    let mut world = service.world();
-    let id = request.own_call(&world)?.id.clone();
-    world.keep_alive(&id, service.clock.now());
+    service.change(|world, now| {
+        let id = request.own_call(world)?.id.clone();
+        world.keep_alive(&id, now);
+        Ok::<(), ApiError>(())
+    })?;
     Ok(Reply::empty(StatusCode::OK))
 }

@@ -4,15 +4,20 @@
 //! what all have in common: token, routing, body, roles, ids in headers, the error envelope. Handlers validate and speak
 //! to `world`. Spec: Microsoft Graph cloud communications API, OData JSON Format 4.01.
 
+mod check;
 mod dispatch;
 mod error;
 mod reply;
 mod request;
 
+mod answer_call;
 mod create_call;
 mod delete_call;
 mod get_call;
 mod keep_alive;
+mod redirect_call;
+mod reject_call;
+mod transfer_call;
 
 mod get_participant;
 mod list_participants;
@@ -49,6 +54,10 @@ const ENDPOINTS: &[&Endpoint] = &[
     &get_call::ENDPOINT,
     &delete_call::ENDPOINT,
     &keep_alive::ENDPOINT,
+    &answer_call::ENDPOINT,
+    &reject_call::ENDPOINT,
+    &redirect_call::ENDPOINT,
+    &transfer_call::ENDPOINT,
     &list_participants::ENDPOINT,
     &get_participant::ENDPOINT,
     &list_audio_routing_groups::ENDPOINT,

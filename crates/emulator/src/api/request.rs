@@ -1,7 +1,7 @@
 //! A Graph request as handlers see it: authenticated, routed, its body read.
 
 use antiphon_graph::wire::Version;
-use antiphon_graph::{CallId, ParticipantId, encode_segment};
+use antiphon_graph::{CallId, CallState, ParticipantId, encode_segment};
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
@@ -62,6 +62,34 @@ impl ApiRequest {
             return Err(ApiError::tenant_mismatch());
         }
         Ok(call)
+    }
+
+    /// The caller's own call, which must still wait for an answer.
+    ///
+    /// # Errors
+    ///
+    /// As [`ApiRequest::own_call`]; 409 in any other state.
+    pub(crate) fn own_incoming_call<'a>(&self, world: &'a World) -> Result<&'a Call, ApiError> {
+        self.own_call_in(world, &CallState::Incoming)
+    }
+
+    /// The caller's own call, which must be established.
+    ///
+    /// # Errors
+    ///
+    /// As [`ApiRequest::own_call`]; 409 in any other state.
+    pub(crate) fn own_established_call<'a>(&self, world: &'a World) -> Result<&'a Call, ApiError> {
+        self.own_call_in(world, &CallState::Established)
+    }
+
+    fn own_call_in<'a>(&self, world: &'a World, needed: &CallState) -> Result<&'a Call, ApiError> {
+        let call = self.own_call(world)?;
+        let state = call.machine.state();
+        if state == *needed {
+            return Ok(call);
+        }
+        let (state, needed) = (state.as_str(), needed.as_str());
+        Err(ApiError::wrong_state(format!("The call is {state}; this needs a call that is {needed}.")))
     }
 
     /// Absolute URL of a call, in the version and under the host the caller used.

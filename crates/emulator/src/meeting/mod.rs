@@ -1,7 +1,8 @@
-//! Meetings: real conversations with people and bots in them.
+//! Meetings, group calls and peer-to-peer calls: real conversations with people and bots in them.
 //!
-//! A [`Meeting`] is the roster and the names by which Graph finds it; its sound is an engine conversation behind
-//! [`MeetingMedia`]. Changed only by `world`, under the service's lock. Keeps no notifications and no Graph calls.
+//! A [`Meeting`] is the roster, the names by which Graph finds it, and of which kind it is; its sound is an engine
+//! conversation behind [`MeetingMedia`]. Changed only by `world`, under the service's lock. Keeps no notifications and no
+//! Graph calls.
 
 mod engine_media;
 mod media;
@@ -18,7 +19,9 @@ pub(crate) use routing::{GroupRuleError, check_group};
 use std::fmt;
 use std::sync::Arc;
 
-use antiphon_graph::{CallId, IdentitySet, ParticipantId};
+use antiphon_graph::{
+    CallId, ChatInfo, IdentitySet, MeetingInfo, ParticipantId, RecordingInfo, SyntheticMediaDetectionInfo, TokenMeetingInfo,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::ServiceTime;
@@ -48,18 +51,55 @@ impl fmt::Display for MeetingId {
     }
 }
 
-/// A meeting in progress.
+/// How a conversation came to be; decides how it is found, who sees whom, and when it ends.
+#[derive(Debug, Clone)]
+pub(crate) enum MeetingKind {
+    /// Found by its names; lasts until an administrator ends it.
+    Scheduled(Schedule),
+    /// Placed to several people; ends with the last but one.
+    GroupCall,
+    /// Two ends, no roster; ends with either.
+    PeerToPeer,
+}
+
+/// What a scheduled meeting has beside its participants.
+#[derive(Debug, Clone)]
+pub(crate) struct Schedule {
+    pub(crate) organizer: User,
+    pub(crate) names: MeetingNames,
+    /// Whether guests wait until somebody lets them in.
+    pub(crate) lobby: bool,
+}
+
+/// A conversation in progress.
 #[derive(Debug)]
 pub(crate) struct Meeting {
     pub(crate) id: MeetingId,
-    pub(crate) subject: String,
-    pub(crate) organizer: User,
-    pub(crate) names: MeetingNames,
+    pub(crate) kind: MeetingKind,
+    pub(crate) tenant_id: String,
+    pub(crate) subject: Option<String>,
+    /// `tokenMeetingInfo.token`: lets whoever is invited join.
+    pub(crate) token: String,
     /// Shared by all calls into this meeting.
     pub(crate) call_chain_id: String,
     pub(crate) media: Arc<dyn MeetingMedia>,
     /// In the order of joining.
     pub(crate) members: Vec<Member>,
+    /// Most members it ever had.
+    pub(crate) peak: usize,
+    /// What is being shown, if anything is.
+    pub(crate) sharing: Option<Sharing>,
+}
+
+/// Content being shared in a meeting.
+#[derive(Debug, Clone)]
+pub(crate) struct Sharing {
+    /// `contentSharingSession.id`: 64 hexadecimal digits.
+    pub(crate) id: String,
+    /// Who shares.
+    pub(crate) presenter: ParticipantId,
+    /// The slide, PNG.
+    pub(crate) slide: Arc<[u8]>,
 }
 
 /// One participant of a meeting.
@@ -76,20 +116,52 @@ pub(crate) struct Member {
     pub(crate) muted: bool,
     /// Bots are shown once their call is established, people from the start.
     pub(crate) in_roster: bool,
+    /// Waits to be let in.
+    pub(crate) in_lobby: bool,
+    /// Sends its screen.
+    pub(crate) shares_screen: bool,
+    /// Listens to music.
+    pub(crate) on_hold: bool,
+    /// What a recording bot says about its recording.
+    pub(crate) recording: Option<RecordingInfo>,
+    /// The last report of a detection bot.
+    pub(crate) synthetic: Option<SyntheticMediaDetectionInfo>,
 }
 
 /// What a participant is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum MemberKind {
-    /// Somebody at a browser or another WebRTC peer; removed if media has not connected by then.
-    Person { connect_by: Option<ServiceTime> },
+    /// Somebody at a browser or another WebRTC peer; removed if media has not connected by then, or when they hang up.
+    Person { connect_by: Option<ServiceTime>, hang_up_at: Option<ServiceTime> },
     /// An application by Graph call control.
     Bot { call: CallId },
 }
 
 impl Meeting {
-    pub(crate) fn tenant_id(&self) -> &str {
-        &self.organizer.tenant_id
+    /// What only scheduled meetings have.
+    pub(crate) fn schedule(&self) -> Option<&Schedule> {
+        match &self.kind {
+            MeetingKind::Scheduled(schedule) => Some(schedule),
+            MeetingKind::GroupCall | MeetingKind::PeerToPeer => None,
+        }
+    }
+
+    pub(crate) fn is_peer_to_peer(&self) -> bool {
+        matches!(self.kind, MeetingKind::PeerToPeer)
+    }
+
+    /// The chat of a scheduled meeting.
+    pub(crate) fn chat_info(&self) -> Option<ChatInfo> {
+        self.schedule().map(|schedule| ChatInfo {
+            thread_id: Some(schedule.names.thread_id.clone()),
+            message_id: Some(schedule.names.message_id.clone()),
+            ..ChatInfo::default()
+        })
+    }
+
+    /// How somebody invited joins.
+    pub(crate) fn token_info(&self) -> MeetingInfo {
+        TokenMeetingInfo { token: self.token.clone(), ..TokenMeetingInfo::default() }.into()
     }
 
     pub(crate) fn member(&self, id: &ParticipantId) -> Option<&Member> {
@@ -118,6 +190,26 @@ impl Meeting {
 }
 
 impl Member {
+    /// A member who was let in, without media.
+    pub(crate) fn new(id: ParticipantId, identity: IdentitySet, display_name: String, kind: MemberKind) -> Self {
+        Self {
+            id,
+            identity,
+            display_name,
+            kind,
+            source_id: None,
+            connected: false,
+            in_default_group: true,
+            muted: false,
+            in_roster: true,
+            in_lobby: false,
+            shares_screen: false,
+            on_hold: false,
+            recording: None,
+            synthetic: None,
+        }
+    }
+
     pub(crate) fn call(&self) -> Option<&CallId> {
         match &self.kind {
             MemberKind::Bot { call } => Some(call),

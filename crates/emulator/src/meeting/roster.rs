@@ -4,7 +4,7 @@
 //! numbered from 1 without gaps. Pure. Spec: Graph `participant`, `deltaParticipants`, `mediaStream`.
 
 use antiphon_graph::{
-    CallId, DeltaParticipants, MediaDirection, MediaStream, Participant, ParticipantInfo, RemovedState,
+    CallId, DeltaParticipants, MediaDirection, MediaStream, Modality, Participant, ParticipantInfo, RemovedState,
 };
 use uuid::Uuid;
 
@@ -16,16 +16,34 @@ impl Member {
     pub(crate) fn participant(&self) -> Participant {
         let mut streams = Vec::new();
         if let Some(source_id) = self.source_id {
-            let mut audio = MediaStream::main_audio(source_id, MediaDirection::SendReceive);
+            let direction = if self.on_hold { MediaDirection::Inactive } else { MediaDirection::SendReceive };
+            let mut audio = MediaStream::main_audio(source_id, direction);
             audio.server_muted = Some(self.muted);
             streams.push(audio);
         }
+        if self.shares_screen {
+            streams.push(self.screen());
+        }
         Participant {
             info: Some(ParticipantInfo::of(self.identity.clone())),
-            is_in_lobby: Some(false),
+            is_in_lobby: Some(self.in_lobby),
             is_muted: Some(self.muted),
             media_streams: streams,
+            recording_info: self.recording.clone(),
+            synthetic_media_detection: self.synthetic.clone(),
             ..Participant::new(self.id.clone())
+        }
+    }
+
+    /// Video does not flow here; what is announced is that somebody shares.
+    fn screen(&self) -> MediaStream {
+        MediaStream {
+            media_type: Some(Modality::VideoBasedScreenSharing),
+            label: Some("applicationsharing-video".to_owned()),
+            source_id: Some(format!("{}", self.source_id.unwrap_or(0).saturating_add(SCREEN_SOURCES))),
+            direction: Some(MediaDirection::SendOnly),
+            server_muted: Some(false),
+            ..MediaStream::default()
         }
     }
 }
@@ -36,6 +54,9 @@ impl Meeting {
         self.roster().map(Member::participant).collect()
     }
 }
+
+/// Source ids of screens are those of their participants' audio plus this.
+const SCREEN_SOURCES: u32 = 1 << 24;
 
 /// What one call is told about the roster.
 #[derive(Debug)]

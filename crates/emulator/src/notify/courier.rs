@@ -2,7 +2,7 @@
 //!
 //! One async task per call runs [`Courier::run`]: one request in flight, in order. Retried on connection failure,
 //! timeout, 408, 429 and 5xx after the configured pauses; any other refusal is final. What could not be delivered is
-//! counted and logged, and the next one goes out. Redirects are not followed.
+//! counted and logged, and the next one goes out. Only the announcement of an incoming call follows a redirect, once.
 //! Spec: the token is RS256 with `iss` <https://graph.microsoft.com>, `aud` the app id and `tid` the call's tenant.
 
 use std::sync::Arc;
@@ -10,19 +10,22 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use antiphon_graph::CallId;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, LOCATION};
 use serde::Serialize;
 use thiserror::Error;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use uuid::Uuid;
 
-use super::{Notification, NotificationClaims, Outbox};
+use super::{Address, Letter, NotificationClaims, Outbox, Subject};
 use crate::clock::Clock;
 use crate::config::{Limits, TrustAnchors};
 use crate::entra::{GRAPH_AUDIENCE, KeyRing};
 
 /// Time a notification token is valid; bots allow five minutes of skew on top.
 const TOKEN_LIFETIME: Duration = Duration::from_secs(65 * 60);
+
+/// Reports of unreachable webhooks that may wait for the driver.
+const UNDELIVERABLE: usize = 1024;
 
 /// Why webhooks cannot be reached at all (culprit: configuration).
 #[derive(Debug, Error)]
@@ -50,10 +53,7 @@ pub(crate) struct Recipient {
     pub(crate) call: CallId,
     pub(crate) app_id: String,
     pub(crate) tenant_id: String,
-    pub(crate) callback_uri: String,
     pub(crate) call_chain_id: String,
-    /// The GUID the bot sent when it created the call, if any.
-    pub(crate) scenario_id: Option<String>,
 }
 
 /// How many notifications met which end, since the start of the service.
@@ -87,16 +87,21 @@ pub(crate) struct Courier {
     timeout: Duration,
     pauses: Arc<[Duration]>,
     counters: Arc<Counters>,
+    /// Calls whose announcement nobody took.
+    undeliverable: mpsc::Sender<CallId>,
 }
 
 enum Attempt {
     Delivered,
+    /// Send it there instead.
+    Moved(String),
     Refused(String),
     Failed(String),
 }
 
 impl Courier {
-    /// A courier that trusts the system's certificates and those in `trust`.
+    /// A courier that trusts the system's certificates and those in `trust`, and what it reports: incoming calls whose
+    /// announcement could not be delivered.
     ///
     /// # Errors
     ///
@@ -106,7 +111,7 @@ impl Courier {
         limits: &Limits,
         clock: Clock,
         keys: KeyRing,
-    ) -> Result<Self, CourierError> {
+    ) -> Result<(Self, mpsc::Receiver<CallId>), CourierError> {
         let mut anchors = Vec::new();
         for source in trust {
             let pem = match source {
@@ -117,22 +122,25 @@ impl Courier {
             };
             anchors.extend(reqwest::Certificate::from_pem_bundle(&pem).map_err(CourierError::TrustAnchors)?);
         }
-        Ok(Self {
+        let (undeliverable, reports) = mpsc::channel(UNDELIVERABLE);
+        let courier = Self {
             http: http_client(anchors).map_err(CourierError::Client)?,
             clock,
             keys,
             timeout: limits.webhook_timeout,
             pauses: limits.webhook_retries.clone().into(),
             counters: Arc::default(),
-        })
+            undeliverable,
+        };
+        Ok((courier, reports))
     }
 
     /// Delivers everything a call's outbox gets until it is closed and empty.
     ///
     /// When `stopping` turns true nothing is retried any more. Cancelling loses what is in flight.
     pub(crate) async fn run(self, recipient: Recipient, outbox: Arc<Outbox>, stopping: watch::Receiver<bool>) {
-        while let Some(notification) = outbox.next().await {
-            self.deliver(&recipient, &notification, stopping.clone()).await;
+        while let Some(letter) = outbox.next().await {
+            self.deliver(&recipient, letter, &outbox, stopping.clone()).await;
         }
     }
 
@@ -152,52 +160,60 @@ impl Courier {
         }
     }
 
-    async fn deliver(&self, to: &Recipient, notification: &Notification, mut stopping: watch::Receiver<bool>) {
-        let body =
-            serde_json::to_vec(&notification.body(&to.callback_uri)).expect("invariant: a notification is plain JSON");
+    async fn deliver(
+        &self,
+        recipient: &Recipient,
+        letter: Letter,
+        outbox: &Outbox,
+        mut stopping: watch::Receiver<bool>,
+    ) {
+        let Letter { notification, mut to } = letter;
+        let incoming = notification.subject == Subject::Incoming;
         // One id for all attempts: a bot tells a repetition by it.
         let message_id = Uuid::new_v4().to_string();
         let mut pauses = self.pauses.iter();
-        loop {
-            let reason = match self.post(to, &message_id, body.clone()).await {
+        let mut may_move = incoming;
+        let reason = loop {
+            let body = serde_json::to_vec(&notification.body(&to.callback_uri))
+                .expect("invariant: a notification is plain JSON");
+            let reason = match self.post(recipient, &to, &message_id, body).await {
                 Attempt::Delivered => {
                     self.counters.delivered.fetch_add(1, Ordering::Relaxed);
                     return;
                 }
-                Attempt::Refused(reason) => {
-                    self.give_up(to, &reason);
-                    return;
+                Attempt::Moved(place) if may_move => {
+                    // A bot may send a new call to another of its instances, once; the call's other notifications follow.
+                    may_move = false;
+                    to = Arc::new(Address { callback_uri: place, ..(*to).clone() });
+                    outbox.readdress((*to).clone());
+                    continue;
                 }
+                Attempt::Moved(place) => break format!("redirected to {place}"),
+                Attempt::Refused(reason) => break reason,
                 Attempt::Failed(reason) => reason,
             };
-            let Some(&pause) = pauses.next() else {
-                self.give_up(to, &reason);
-                return;
-            };
+            let Some(&pause) = pauses.next() else { break reason };
             tokio::select! {
                 () = self.clock.sleep(pause) => {}
-                _ = stopping.wait_for(|stopping| *stopping) => {
-                    self.give_up(to, &reason);
-                    return;
-                }
+                _ = stopping.wait_for(|stopping| *stopping) => break reason,
             }
             self.counters.retried.fetch_add(1, Ordering::Relaxed);
+        };
+        self.counters.failed.fetch_add(1, Ordering::Relaxed);
+        tracing::warn!(call = %recipient.call, callback = %to.callback_uri, reason, "notification not delivered");
+        if incoming && self.undeliverable.try_send(recipient.call.clone()).is_err() {
+            tracing::warn!(call = %recipient.call, "too many unreachable webhooks: this call ends by its deadline");
         }
     }
 
-    fn give_up(&self, to: &Recipient, reason: &str) {
-        self.counters.failed.fetch_add(1, Ordering::Relaxed);
-        tracing::warn!(call = %to.call, callback = %to.callback_uri, reason, "notification not delivered");
-    }
-
-    async fn post(&self, to: &Recipient, message_id: &str, body: Vec<u8>) -> Attempt {
+    async fn post(&self, recipient: &Recipient, to: &Address, message_id: &str, body: Vec<u8>) -> Attempt {
         let mut request = self
             .http
             .post(&to.callback_uri)
-            .header(AUTHORIZATION, format!("Bearer {}", self.token(to)))
+            .header(AUTHORIZATION, format!("Bearer {}", self.token(recipient)))
             .header(CONTENT_TYPE, "application/json; charset=utf-8")
             .header(ACCEPT, "application/json")
-            .header("x-microsoft-skype-chain-id", &to.call_chain_id)
+            .header("x-microsoft-skype-chain-id", &recipient.call_chain_id)
             .header("x-microsoft-skype-message-id", message_id)
             .body(body);
         if let Some(scenario_id) = &to.scenario_id {
@@ -228,12 +244,22 @@ fn judge(answer: Result<reqwest::Response, reqwest::Error>) -> Attempt {
     match answer {
         Ok(answer) => match answer.status().as_u16() {
             200..=299 => Attempt::Delivered,
+            302 | 307 => match moved_to(&answer) {
+                Some(place) => Attempt::Moved(place),
+                None => Attempt::Refused("redirected to nowhere".to_owned()),
+            },
             status @ (408 | 429 | 500..=599) => Attempt::Failed(format!("answered {status}")),
             status => Attempt::Refused(format!("answered {status}")),
         },
         Err(error) if error.is_builder() => Attempt::Refused(error.to_string()),
         Err(error) => Attempt::Failed(causes(&error)),
     }
+}
+
+/// Where a redirection leads, made absolute.
+fn moved_to(answer: &reqwest::Response) -> Option<String> {
+    let location = answer.headers().get(LOCATION)?.to_str().ok()?;
+    answer.url().join(location).ok().map(String::from)
 }
 
 /// An error with its causes: the outermost text alone rarely says why.

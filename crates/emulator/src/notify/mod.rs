@@ -8,18 +8,23 @@ mod outbox;
 
 pub(crate) use courier::{Courier, Recipient};
 pub use courier::{CourierError, DeliveryCounts};
-pub(crate) use outbox::Outbox;
+pub(crate) use outbox::{Address, Letter, Outbox};
 
 use antiphon_graph::{
-    Call, CallId, ChangeType, CommsNotification, CommsNotifications, DeltaParticipants, Participant, ResourceData,
+    Call, CallId, ChangeType, CommsNotification, CommsNotifications, CommsOperation, ContentSharingSession,
+    DeltaParticipants, Participant, ResourceData,
 };
 use serde::Serialize;
 
 /// What a notification is about; decides what may be dropped when a queue is full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Subject {
+    /// The announcement of an incoming call: if it cannot be delivered, the call is over. Never dropped.
+    Incoming,
     /// A call state. Never dropped: there are at most a handful per call.
     State,
+    /// A tone, an ended operation, content sharing: dropped only when very many wait, because nothing repairs it.
+    Event,
     /// The roster. The oldest is dropped first: the next one, or GET participants, repairs it.
     Roster,
 }
@@ -38,6 +43,37 @@ impl Notification {
     /// A change of the call itself; the last one is a deletion.
     pub(crate) fn call(id: &CallId, change: ChangeType, call: &Call) -> Self {
         Self { subject: Subject::State, change, path: format!("/calls/{id}"), data: entity(ResourceData::one(call)) }
+    }
+
+    /// The announcement of an incoming call.
+    pub(crate) fn incoming(id: &CallId, call: &Call) -> Self {
+        Self { subject: Subject::Incoming, ..Self::call(id, ChangeType::Created, call) }
+    }
+
+    /// Something that happened in a call without changing its state.
+    pub(crate) fn event(id: &CallId, call: &Call) -> Self {
+        Self { subject: Subject::Event, ..Self::call(id, ChangeType::Updated, call) }
+    }
+
+    /// An operation has ended: its resource is gone.
+    pub(crate) fn operation(id: &CallId, operation: &CommsOperation) -> Self {
+        let operation_id = operation.id.as_deref().unwrap_or_default();
+        Self {
+            subject: Subject::Event,
+            change: ChangeType::Deleted,
+            path: format!("/calls/{id}/operations/{operation_id}"),
+            data: entity(ResourceData::one(operation)),
+        }
+    }
+
+    /// Somebody started, changed or stopped sharing content.
+    pub(crate) fn content_sharing(id: &CallId, change: ChangeType, session: &ContentSharingSession) -> Self {
+        Self {
+            subject: Subject::Event,
+            change,
+            path: format!("/calls/{id}/contentsharingsessions"),
+            data: entity(ResourceData::many(std::slice::from_ref(session))),
+        }
     }
 
     /// The complete roster.

@@ -183,22 +183,6 @@ async fn unknown_meeting_and_wrong_organizer_are_404() {
 }
 
 #[tokio::test]
-async fn placing_calls_to_people_is_not_implemented_yet() {
-    let rig = Rig::start().await;
-    let meeting = rig.meeting();
-    let target = json!({ "identity": { "user": { "id": "u" } } });
-    for (permission, targets) in
-        [("Calls.Initiate.All", json!([target])), ("Calls.InitiateGroupCall.All", json!([target, target]))]
-    {
-        let bot = rig.bot(&[permission, "Calls.AccessMedia.All"]).await;
-        let mut body = bot.join_body(&meeting);
-        body.as_object_mut().unwrap().remove("meetingInfo");
-        body["targets"] = targets;
-        bot.post("/v1.0/communications/calls", body).await.expect_error(501, "notImplemented");
-    }
-}
-
-#[tokio::test]
 async fn blob_of_another_make_lives_a_full_life_without_media() {
     let rig = Rig::start().await;
     let meeting = rig.meeting();

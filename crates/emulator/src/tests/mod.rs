@@ -97,13 +97,13 @@ impl Rig {
             ..EmulatorConfig::default()
         };
         change(&mut config);
-        let courier = Courier::new(&config.webhook_trust, &config.limits, config.clock.clone(), KeyRing).unwrap();
+        let (courier, undeliverable) = Courier::new(&config.webhook_trust, &config.limits, config.clock.clone(), KeyRing).unwrap();
         let media = Arc::new(Recorder::default());
         let runtime = tokio::runtime::Handle::current();
         let certificates = CertificateAuthority::new().unwrap();
         let (service, reports) =
             Service::new(&config, courier, Box::new(Arc::clone(&media)), runtime, certificates).unwrap();
-        tokio::spawn(Arc::clone(&service).drive(reports));
+        tokio::spawn(Arc::clone(&service).drive(reports, undeliverable));
         Self { router: router(&service), service, media, hand, webhook: Webhook::start().await }
     }
 

@@ -1,47 +1,58 @@
-//! Meetings and calls together, and every change to them.
+//! Conversations and calls together, and every change to them.
 //!
 //! One lock guards all of it; methods are synchronous and take the present moment as an argument. Effects on the outside
-//! are media commands (made at once) and notifications (put into the call's outbox). No I/O, no clock, no tasks: a test
-//! drives it with a manual clock and a recorder for media.
+//! are media commands (made at once) and notifications (put into the call's outbox; new couriers are handed out by
+//! `take_new_couriers`). No I/O, no clock, no tasks: a test drives it with a manual clock and a recorder for media.
 
 mod calls;
 mod groups;
+mod incoming;
+mod legs;
+mod operations;
 mod people;
+mod rings;
+mod sharing;
 mod timers;
+mod transfer;
 
-pub(crate) use calls::{JoinError, JoinRequest};
 pub(crate) use groups::GroupError;
+pub(crate) use incoming::{AnswerTerms, Announcement};
+pub(crate) use legs::{JoinError, NewLeg};
 pub(crate) use people::{PersonError, PersonJoining};
+pub(crate) use rings::{NewRing, Purpose, Ring, RingError};
+pub(crate) use sharing::SharingError;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use antiphon_graph::{CallId, ParticipantId, ResultInfo};
+use antiphon_graph::{CallId, CallState, ParticipantId, ResultInfo};
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::call::{Call, CallEffect, CallInput, Patience, conversation_ended};
+use crate::call::{Call, CallEffect, CallInput, Patience, reason};
 use crate::clock::ServiceTime;
-use crate::entra::User;
-use crate::meeting::{Meeting, MeetingId, MeetingMedia, MeetingNames, Member};
-use crate::notify::Courier;
+use crate::meeting::{Meeting, MeetingId, MeetingKind, MeetingMedia, Member};
+use crate::notify::{Courier, Notification, Outbox, Recipient};
 
-/// All meetings and calls.
+/// All conversations, calls and ringing phones.
 #[derive(Debug)]
 pub(crate) struct World {
     meetings: HashMap<MeetingId, Meeting>,
     calls: HashMap<CallId, Call>,
+    /// By the participant id whoever answers will have.
+    rings: HashMap<ParticipantId, Ring>,
     patience: Patience,
     participants_limit: usize,
     calls_per_app: usize,
     queued_notifications: usize,
     courier: Courier,
+    new_couriers: Vec<(Recipient, Arc<Outbox>)>,
 }
 
 /// How many of each there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub(crate) struct Census {
-    /// Meetings in progress.
+    /// Conversations in progress.
     pub(crate) meetings: usize,
     /// Calls in progress.
     pub(crate) calls: usize,
@@ -52,11 +63,20 @@ impl World {
         Self {
             meetings: HashMap::new(),
             calls: HashMap::new(),
-            patience: Patience { keep_alive: limits.keep_alive, media_setup: limits.media_setup },
+            rings: HashMap::new(),
+            patience: Patience {
+                keep_alive: limits.keep_alive,
+                media_setup: limits.media_setup,
+                answer: limits.answer,
+                answer_recording: limits.answer_recording,
+                ringing: limits.ringing,
+                lobby: limits.lobby,
+            },
             participants_limit: limits.participants,
             calls_per_app: limits.calls_per_app,
             queued_notifications: limits.queued_notifications,
             courier,
+            new_couriers: Vec::new(),
         }
     }
 
@@ -64,23 +84,26 @@ impl World {
         Census { meetings: self.meetings.len(), calls: self.calls.len() }
     }
 
-    /// Opens a meeting.
+    /// Opens a conversation.
     pub(crate) fn open_meeting(
         &mut self,
         id: MeetingId,
-        subject: String,
-        organizer: User,
-        names: MeetingNames,
+        kind: MeetingKind,
+        tenant_id: String,
+        subject: Option<String>,
         media: Arc<dyn MeetingMedia>,
     ) -> &Meeting {
         let meeting = Meeting {
             id: id.clone(),
+            kind,
+            tenant_id,
             subject,
-            organizer,
-            names,
+            token: format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple()),
             call_chain_id: Uuid::new_v4().to_string(),
             media,
             members: Vec::new(),
+            peak: 0,
+            sharing: None,
         };
         self.meetings.entry(id).or_insert(meeting)
     }
@@ -95,22 +118,31 @@ impl World {
 
     /// The meeting of a chat thread.
     pub(crate) fn meeting_by_thread(&self, thread_id: &str) -> Option<&Meeting> {
-        self.meetings.values().find(|meeting| meeting.names.thread_id == thread_id)
+        self.meeting_by(|meeting| meeting.schedule().is_some_and(|schedule| schedule.names.thread_id == thread_id))
     }
 
     /// The meeting of a meeting id, however it is spaced.
     pub(crate) fn meeting_by_join_id(&self, join_meeting_id: &str) -> Option<&Meeting> {
         let digits: String = join_meeting_id.split_whitespace().collect();
-        self.meetings.values().find(|meeting| meeting.names.join_meeting_id == digits)
+        self.meeting_by(|meeting| meeting.schedule().is_some_and(|schedule| schedule.names.join_meeting_id == digits))
     }
 
-    /// Ends a meeting for everybody; says whether there was one.
+    /// The conversation an invitation's token leads to.
+    pub(crate) fn meeting_by_token(&self, token: &str) -> Option<&Meeting> {
+        self.meeting_by(|meeting| meeting.token == token)
+    }
+
+    fn meeting_by(&self, fits: impl Fn(&Meeting) -> bool) -> Option<&Meeting> {
+        self.meetings.values().find(|meeting| fits(meeting))
+    }
+
+    /// Ends a conversation for everybody; says whether there was one.
     pub(crate) fn end_meeting(&mut self, id: &MeetingId, reason: &ResultInfo, now: ServiceTime) -> bool {
-        let Some(meeting) = self.meetings.get(id) else {
+        if !self.meetings.contains_key(id) {
             return false;
-        };
-        let calls: Vec<CallId> = meeting.members.iter().filter_map(Member::call).cloned().collect();
-        for call in calls {
+        }
+        self.rings.retain(|_, ring| ring.meeting != *id);
+        for call in self.calls_of(id) {
             self.feed(&call, CallInput::End(reason.clone()), now);
         }
         if let Some(meeting) = self.meetings.remove(id) {
@@ -119,11 +151,37 @@ impl World {
         true
     }
 
-    /// Ends every meeting: the service stops.
+    /// Takes back a conversation that nobody has entered.
+    pub(crate) fn discard_meeting(&mut self, id: &MeetingId) {
+        if let Some(meeting) = self.meetings.remove(id) {
+            meeting.media.close();
+        }
+    }
+
+    /// Ends every conversation: the service stops.
     pub(crate) fn end_everything(&mut self, now: ServiceTime) {
         let all: Vec<MeetingId> = self.meetings.keys().cloned().collect();
         for id in all {
-            self.end_meeting(&id, &conversation_ended(), now);
+            self.end_meeting(&id, &reason::conversation_ended(), now);
+        }
+    }
+
+    /// Calls made since the last time, whose notifications nobody posts yet.
+    pub(crate) fn take_new_couriers(&mut self) -> Vec<(Recipient, Arc<Outbox>)> {
+        std::mem::take(&mut self.new_couriers)
+    }
+
+    /// Every call into a conversation, announced ones included.
+    fn calls_of(&self, id: &MeetingId) -> Vec<CallId> {
+        self.calls.values().filter(|call| call.meeting == *id).map(|call| call.id.clone()).collect()
+    }
+
+    /// Puts a notification into a call's outbox.
+    fn tell(&mut self, id: &CallId, write: impl FnOnce(&mut Call) -> Option<Notification>) {
+        if let Some(call) = self.calls.get_mut(id)
+            && let Some(notification) = write(call)
+        {
+            self.courier.count_dropped(call.outbox.push(notification));
         }
     }
 
@@ -133,51 +191,77 @@ impl World {
             return;
         };
         let effects = call.machine.handle(input, now, self.patience);
-        self.carry_out(id, effects);
+        self.carry_out(id, effects, now);
     }
 
-    fn carry_out(&mut self, id: &CallId, effects: Vec<CallEffect>) {
+    fn carry_out(&mut self, id: &CallId, effects: Vec<CallEffect>, now: ServiceTime) {
         for effect in effects {
-            let Some(call) = self.calls.get_mut(id) else {
-                return;
-            };
             match effect {
                 CallEffect::Notify { state, audio, result } => {
-                    let over = result.is_some();
-                    let notification = call.state_notification(state, audio, result);
-                    self.courier.count_dropped(call.outbox.push(notification));
+                    let over = state == CallState::Terminated;
+                    self.tell(id, |call| Some(call.state_notification(state, audio, result)));
                     if over {
-                        call.outbox.close();
-                        self.calls.remove(id);
+                        self.forget_call(id);
                     }
                 }
-                CallEffect::EnterRoster => {
-                    let (meeting, participant) = (call.meeting.clone(), call.participant.clone());
-                    self.enter_roster(&meeting, &participant, id);
+                CallEffect::NotifyRejected => {
+                    self.tell(id, |call| Some(call.rejected_notification()));
+                    self.forget_call(id);
                 }
-                CallEffect::Leave => {
-                    let (meeting, participant) = (call.meeting.clone(), call.participant.clone());
-                    self.drop_groups(id);
-                    self.take_out(&meeting, &participant);
-                }
+                CallEffect::EnterRoster => self.enter_roster(id),
+                CallEffect::Leave => self.leave(id, now),
             }
         }
     }
 
-    /// Shows a bot to everybody: the others see a newcomer, the bot its first roster.
-    fn enter_roster(&mut self, meeting_id: &MeetingId, participant: &ParticipantId, call_id: &CallId) {
-        let Some(meeting) = self.meetings.get_mut(meeting_id) else {
-            return;
-        };
-        if let Some(member) = meeting.member_mut(participant) {
-            member.in_roster = true;
+    fn forget_call(&mut self, id: &CallId) {
+        if let Some(call) = self.calls.remove(id) {
+            call.outbox.close();
         }
-        self.publish_change(meeting_id, participant, Some(call_id));
-        let (Some(meeting), Some(call)) = (self.meetings.get(meeting_id), self.calls.get_mut(call_id)) else {
+    }
+
+    /// The end of a call: its operations fail, its rings stop, its routes and its participant go.
+    fn leave(&mut self, id: &CallId, now: ServiceTime) {
+        let Some(call) = self.calls.get_mut(id) else {
             return;
         };
-        let notification = call.roster.first(call_id, meeting);
-        self.courier.count_dropped(call.outbox.push(notification));
+        let (meeting, participant) = (call.meeting.clone(), call.participant.clone());
+        let ring = call.ring.take();
+        let refusal = call.refusal.take().unwrap_or_else(reason::not_answered);
+        let cancelled = call.operations.cancel(false);
+        for operation in &cancelled {
+            self.tell(id, |call| Some(Notification::operation(&call.id, operation)));
+        }
+        self.drop_groups(id);
+        self.stop_rings_of(id, now);
+        self.take_out(&meeting, &participant, now);
+        if let Some(ring) = ring {
+            self.refuse_ring(&ring, refusal, now);
+        }
+        self.settle(&meeting, now);
+    }
+
+    /// Shows a bot to everybody: the others see a newcomer, the bot its first roster.
+    fn enter_roster(&mut self, id: &CallId) {
+        let Some(call) = self.calls.get(id) else {
+            return;
+        };
+        let (meeting_id, participant) = (call.meeting.clone(), call.participant.clone());
+        let Some(meeting) = self.meetings.get_mut(&meeting_id) else {
+            return;
+        };
+        if let Some(member) = meeting.member_mut(&participant) {
+            member.in_roster = true;
+            member.in_lobby = false;
+        }
+        self.publish_change(&meeting_id, &participant, Some(id));
+        let (Some(meeting), Some(call)) = (self.meetings.get(&meeting_id), self.calls.get_mut(id)) else {
+            return;
+        };
+        if !meeting.is_peer_to_peer() {
+            let notification = call.roster.first(id, meeting);
+            self.courier.count_dropped(call.outbox.push(notification));
+        }
     }
 
     /// Tells every call with a roster, less `except`, that a member appeared or changed.
@@ -188,31 +272,77 @@ impl World {
         let Some(changed) = meeting.member(participant).map(Member::participant) else {
             return;
         };
-        for id in meeting.calls_in_roster().filter(|id| Some(*id) != except) {
-            if let Some(call) = self.calls.get_mut(id) {
-                let notification = call.roster.changed(id, meeting, vec![changed.clone()]);
+        for id in self.audience(meeting).filter(|id| Some(*id) != except).cloned().collect::<Vec<_>>() {
+            if let Some(call) = self.calls.get_mut(&id) {
+                let notification = call.roster.changed(&id, meeting, vec![changed.clone()]);
                 self.courier.count_dropped(call.outbox.push(notification));
             }
         }
     }
 
-    /// Takes a member out of media, groups and roster, and tells the others.
-    fn take_out(&mut self, meeting_id: &MeetingId, participant: &ParticipantId) -> Option<Member> {
+    /// The calls that are told about a conversation's roster: those in it. A peer-to-peer call has none.
+    fn audience<'a>(&self, meeting: &'a Meeting) -> impl Iterator<Item = &'a CallId> + use<'a, '_> {
+        let in_conversation = |id: &CallId| self.calls.get(id).is_some_and(|call| call.machine.is_in_conversation());
+        let rostered = !meeting.is_peer_to_peer();
+        meeting.members.iter().filter_map(Member::call).filter(move |id| rostered && in_conversation(id))
+    }
+
+    /// Takes a member out of media, groups and roster, and tells the others. Does not ask whether the conversation goes
+    /// on: see [`World::settle`].
+    fn take_out(&mut self, meeting_id: &MeetingId, participant: &ParticipantId, now: ServiceTime) -> Option<Member> {
         let meeting = self.meetings.get_mut(meeting_id)?;
         let gone = meeting.remove(participant)?;
         if gone.source_id.is_some() {
             meeting.media.leave(&gone.id);
         }
         self.forget_in_groups(meeting_id, &gone.id);
+        self.stop_sharing_of(meeting_id, &gone.id, now);
         let meeting = self.meetings.get(meeting_id)?;
         if gone.in_roster {
-            for id in meeting.calls_in_roster() {
-                if let Some(call) = self.calls.get_mut(id) {
-                    let notification = call.roster.left(id, meeting, &gone);
+            for id in self.audience(meeting).cloned().collect::<Vec<_>>() {
+                if let Some(call) = self.calls.get_mut(&id) {
+                    let notification = call.roster.left(&id, meeting, &gone);
                     self.courier.count_dropped(call.outbox.push(notification));
                 }
             }
         }
         Some(gone)
+    }
+
+    /// Ends a conversation that has too few people left in it, by the rule of its kind.
+    fn settle(&mut self, id: &MeetingId, now: ServiceTime) {
+        let Some(meeting) = self.meetings.get(id) else {
+            return;
+        };
+        let waiting = |call: &&Call| {
+            call.meeting == *id && matches!(call.machine.state(), CallState::Incoming | CallState::Redirecting)
+        };
+        let rings = self.rings.values().filter(|ring| ring.meeting == *id && ring.app_call.is_none()).count();
+        let expected = rings + self.calls.values().filter(waiting).count();
+        let reason = match meeting.kind {
+            MeetingKind::Scheduled(_) => return,
+            _ if meeting.members.len() + expected >= 2 => return,
+            MeetingKind::PeerToPeer => reason::peer_hung_up(),
+            MeetingKind::GroupCall if meeting.peak < 2 => reason::nobody_joined(),
+            MeetingKind::GroupCall => reason::left_alone(),
+        };
+        let answered = |call: &CallId| self.calls.get(call).is_some_and(|call| call.machine.state() != CallState::Incoming);
+        let (answered, announced): (Vec<_>, Vec<_>) = self.calls_of(id).into_iter().partition(answered);
+        for call in announced {
+            self.feed(&call, CallInput::End(reason::caller_gave_up()), now);
+        }
+        for call in answered {
+            self.feed(&call, CallInput::End(reason.clone()), now);
+        }
+        self.rings.retain(|_, ring| ring.meeting != *id);
+        if let Some(meeting) = self.meetings.remove(id) {
+            meeting.media.close();
+        }
+    }
+
+    /// Adds a member; media is the caller's business.
+    fn add_member(meeting: &mut Meeting, member: Member) {
+        meeting.members.push(member);
+        meeting.peak = meeting.peak.max(meeting.members.len());
     }
 }

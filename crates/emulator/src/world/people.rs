@@ -7,17 +7,21 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use super::World;
+use crate::call::reason;
 use crate::clock::ServiceTime;
 use crate::meeting::{JoinTerms, MediaAnswer, MediaError, MeetingId, Member, MemberKind};
 
 /// Somebody who wants to join.
 #[derive(Debug)]
 pub(crate) struct PersonJoining {
+    /// The participant id, if it is settled already.
+    pub(crate) id: Option<ParticipantId>,
     pub(crate) identity: IdentitySet,
     pub(crate) display_name: String,
     pub(crate) offer: Option<String>,
     pub(crate) in_default_group: bool,
     pub(crate) muted: bool,
+    pub(crate) hang_up_at: Option<ServiceTime>,
 }
 
 /// Somebody who joined.
@@ -52,6 +56,22 @@ impl World {
         person: PersonJoining,
         now: ServiceTime,
     ) -> Result<PersonJoined, PersonError> {
+        let joined = self.prepare_person(meeting_id, person, now)?;
+        self.publish_change(meeting_id, &joined.id, None);
+        Ok(joined)
+    }
+
+    /// Adds a person whom nobody has been told of yet.
+    ///
+    /// # Errors
+    ///
+    /// [`PersonError`]; nothing has changed then.
+    pub(super) fn prepare_person(
+        &mut self,
+        meeting_id: &MeetingId,
+        person: PersonJoining,
+        now: ServiceTime,
+    ) -> Result<PersonJoined, PersonError> {
         let limit = self.participants_limit;
         let connect_by = now.after(self.patience.media_setup);
         let meeting =
@@ -59,25 +79,22 @@ impl World {
         if meeting.members.len() >= limit {
             return Err(PersonError::Full);
         }
-        let id = ParticipantId::from(Uuid::new_v4());
+        let id = person.id.unwrap_or_else(|| ParticipantId::from(Uuid::new_v4()));
         let terms = JoinTerms { in_default_group: person.in_default_group, muted: person.muted };
         let answer = person.offer.as_deref().map(|offer| meeting.media.answer(&id, offer, terms)).transpose()?;
-        meeting.members.push(Member {
-            id: id.clone(),
-            identity: person.identity,
-            display_name: person.display_name,
-            kind: MemberKind::Person { connect_by: answer.is_some().then_some(connect_by) },
+        let connect_by = answer.is_some().then_some(connect_by);
+        let kind = MemberKind::Person { connect_by, hang_up_at: person.hang_up_at };
+        let member = Member {
             source_id: answer.as_ref().map(|answer| answer.source_id),
-            connected: false,
             in_default_group: person.in_default_group,
             muted: person.muted,
-            in_roster: true,
-        });
-        self.publish_change(meeting_id, &id, None);
+            ..Member::new(id.clone(), person.identity, person.display_name, kind)
+        };
+        Self::add_member(meeting, member);
         Ok(PersonJoined { id, answer })
     }
 
-    /// Takes anybody out: a person leaves, a bot's call ends as removed by another participant.
+    /// Takes anybody out: a person leaves, a bot's call ends as removed by another participant, a phone stops ringing.
     ///
     /// # Errors
     ///
@@ -88,12 +105,22 @@ impl World {
         id: &ParticipantId,
         now: ServiceTime,
     ) -> Result<(), PersonError> {
+        if self.rings.get(id).is_some_and(|ring| ring.meeting == *meeting_id) {
+            self.refuse_ring(id, reason::operation_cancelled(), now);
+            return Ok(());
+        }
         let call = self.known_member(meeting_id, id)?.call().cloned();
         match call {
             Some(call) => self.remove_bot(&call, now),
-            None => drop(self.take_out(meeting_id, id)),
+            None => self.person_leaves(meeting_id, id, now),
         }
         Ok(())
+    }
+
+    /// A person hangs up.
+    pub(super) fn person_leaves(&mut self, meeting_id: &MeetingId, id: &ParticipantId, now: ServiceTime) {
+        self.take_out(meeting_id, id, now);
+        self.settle(meeting_id, now);
     }
 
     /// Puts a participant into the default group or takes it out. Rosters do not show it.

@@ -5,7 +5,7 @@
 use antiphon_graph::{CallId, ParticipantId};
 
 use super::World;
-use crate::call::{Call, CallInput, media_failed};
+use crate::call::{Call, CallInput, reason};
 use crate::clock::ServiceTime;
 use crate::meeting::{MediaEvent, MediaEventKind, MeetingId, MemberKind};
 
@@ -14,7 +14,7 @@ impl World {
     pub(crate) fn media_event(&mut self, event: &MediaEvent, now: ServiceTime) {
         match event {
             MediaEvent::Participant { meeting, who, kind } => self.participant_event(meeting, who, *kind, now),
-            MediaEvent::Failed { meeting } => drop(self.end_meeting(meeting, &media_failed(), now)),
+            MediaEvent::Failed { meeting } => drop(self.end_meeting(meeting, &reason::media_failed(), now)),
         }
     }
 
@@ -30,8 +30,8 @@ impl World {
         };
         member.connected = kind == MediaEventKind::Connected;
         match (&mut member.kind, kind) {
-            (MemberKind::Person { connect_by }, MediaEventKind::Connected) => *connect_by = None,
-            (MemberKind::Person { .. }, MediaEventKind::Disconnected) => drop(self.take_out(meeting_id, who)),
+            (MemberKind::Person { connect_by, .. }, MediaEventKind::Connected) => *connect_by = None,
+            (MemberKind::Person { .. }, MediaEventKind::Disconnected) => self.person_leaves(meeting_id, who, now),
             (MemberKind::Bot { call }, kind) => {
                 let call = call.clone();
                 let input = match kind {
@@ -45,13 +45,15 @@ impl World {
 
     /// The next moment at which [`World::advance`] has something to do.
     pub(crate) fn next_deadline(&self) -> Option<ServiceTime> {
-        let calls = self.calls.values().filter_map(|call| call.machine.deadline());
+        let calls = self.calls.values().flat_map(|call| [call.machine.deadline(), call.operations.deadline()]).flatten();
         let people = self.waiting_people().map(|(_, _, deadline)| deadline);
-        calls.chain(people).min()
+        calls.chain(people).chain(self.ring_deadline()).min()
     }
 
     /// Does everything that is due at `now`.
     pub(crate) fn advance(&mut self, now: ServiceTime) {
+        self.advance_operations(now);
+        self.advance_rings(now);
         let due = |call: &&Call| call.machine.deadline().is_some_and(|deadline| deadline <= now);
         let calls: Vec<CallId> = self.calls.values().filter(due).map(|call| call.id.clone()).collect();
         for call in calls {
@@ -63,17 +65,20 @@ impl World {
             .map(|(meeting, id, _)| (meeting.clone(), id.clone()))
             .collect();
         for (meeting, id) in people {
-            tracing::warn!(%meeting, participant = %id, "media never connected; participant removed");
-            self.take_out(&meeting, &id);
+            tracing::debug!(%meeting, participant = %id, "a person hung up, or media never connected");
+            self.person_leaves(&meeting, &id, now);
         }
     }
 
-    /// People whose media has not connected yet, and until when they may try.
+    /// People who will leave by themselves, and when: their media has not connected yet, or their script says so.
     fn waiting_people(&self) -> impl Iterator<Item = (&MeetingId, &ParticipantId, ServiceTime)> {
         self.meetings.values().flat_map(|meeting| {
             meeting.members.iter().filter_map(|member| match member.kind {
-                MemberKind::Person { connect_by: Some(deadline) } => Some((&meeting.id, &member.id, deadline)),
-                MemberKind::Person { connect_by: None } | MemberKind::Bot { .. } => None,
+                MemberKind::Person { connect_by, hang_up_at } => {
+                    let deadline = connect_by.into_iter().chain(hang_up_at).min()?;
+                    Some((&meeting.id, &member.id, deadline))
+                }
+                MemberKind::Bot { .. } => None,
             })
         })
     }

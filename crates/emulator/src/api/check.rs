@@ -1,0 +1,122 @@
+//! Checks that several endpoints make of a request's body.
+//!
+//! Pure: each gives what it checked, or the error that names the member. Spec: the reference pages of the endpoints; where
+//! they are silent, the limits published for the service.
+
+use antiphon_graph::blob::{AntiphonMedia, BlobKind, MediaBlob, SdpType};
+use antiphon_graph::{Call, IdentitySet, InvitationParticipantInfo, MediaConfig, Modality};
+
+use super::ApiError;
+use crate::notify::Address;
+use crate::service::Service;
+
+/// Longest `clientContext`, in characters.
+const CLIENT_CONTEXT: usize = 256;
+
+/// A callback, if one is given.
+pub(super) fn callback(uri: Option<&str>, allow_http: bool) -> Result<Option<String>, ApiError> {
+    let Some(uri) = uri else { return Ok(None) };
+    let url = reqwest::Url::parse(uri).map_err(|_| ApiError::invalid("callbackUri must be an absolute https URI."))?;
+    let scheme_ok = url.scheme() == "https" || (allow_http && url.scheme() == "http");
+    if !scheme_ok || url.host_str().is_none_or(str::is_empty) {
+        return Err(ApiError::invalid("callbackUri must be an absolute https URI."));
+    }
+    Ok(Some(uri.to_owned()))
+}
+
+/// Where a call's notifications go, if the request says so.
+pub(super) fn address(
+    service: &Service,
+    uri: Option<&str>,
+    scenario_id: Option<&str>,
+) -> Result<Option<Address>, ApiError> {
+    let uri = callback(uri, service.allow_http_callbacks)?;
+    Ok(uri.map(|callback_uri| Address { callback_uri, scenario_id: scenario_id.map(str::to_owned) }))
+}
+
+/// A media configuration: there, and of a known type.
+pub(super) fn media_config(media: Option<&MediaConfig>) -> Result<(), ApiError> {
+    match media {
+        Some(MediaConfig::AppHosted(_) | MediaConfig::ServiceHosted(_)) => Ok(()),
+        Some(other) => Err(ApiError::invalid(match other.type_name() {
+            Some(name) => format!("mediaConfig has the unknown @odata.type {name:?}."),
+            None => "mediaConfig needs an @odata.type.".to_owned(),
+        })),
+        None => Err(ApiError::invalid("mediaConfig is required.")),
+    }
+}
+
+/// Modalities: at least one, all known.
+pub(super) fn modalities(member: &str, modalities: Option<&[Modality]>) -> Result<(), ApiError> {
+    let modalities = modalities.unwrap_or_default();
+    if modalities.is_empty() {
+        return Err(ApiError::invalid(format!("{member} must name at least one modality.")));
+    }
+    match modalities.iter().find(|modality| !modality.is_known() || **modality == Modality::Unspecified) {
+        Some(unknown) => Err(ApiError::invalid(format!("{member} has the unknown modality {unknown:?}."))),
+        None => Ok(()),
+    }
+}
+
+/// The SDP offer of a blob this service can read; `None` runs the call without media.
+pub(super) fn offer(media: Option<&MediaConfig>, strict: bool) -> Result<Option<String>, ApiError> {
+    let Some(MediaConfig::AppHosted(media)) = media else {
+        return Ok(None);
+    };
+    let reason = match media.blob.as_ref().map(antiphon_graph::blob::Blob::kind) {
+        Some(BlobKind::Antiphon(blob)) if blob.antiphon.sdp_type == SdpType::Offer => {
+            return Ok(Some(blob.antiphon.sdp));
+        }
+        Some(BlobKind::Antiphon(_)) => {
+            return Err(ApiError::invalid("mediaConfig.blob holds an SDP answer where an offer is needed."));
+        }
+        Some(BlobKind::Opaque(reason)) => reason.to_string(),
+        Some(_) => "the blob is of an unknown kind".to_owned(),
+        None => "there is no blob".to_owned(),
+    };
+    if strict {
+        return Err(ApiError::invalid(format!("mediaConfig.blob cannot be used: {reason}.")));
+    }
+    tracing::warn!(reason, "the media blob is of another make: the call runs without media");
+    Ok(None)
+}
+
+/// Puts the SDP answer where the offer was.
+pub(super) fn with_answer(mut call: Call, answer: Option<&str>) -> Call {
+    if let (Some(MediaConfig::AppHosted(media)), Some(answer)) = (&mut call.media_config, answer) {
+        media.blob = Some(MediaBlob::new(AntiphonMedia::answer(answer)).to_blob());
+    }
+    call
+}
+
+/// A client context, if there is one: not longer than documented.
+pub(super) fn client_context(context: Option<String>) -> Result<Option<String>, ApiError> {
+    match context {
+        Some(context) if context.chars().count() > CLIENT_CONTEXT => {
+            Err(ApiError::invalid(format!("clientContext may have at most {CLIENT_CONTEXT} characters.")))
+        }
+        context => Ok(context),
+    }
+}
+
+/// The identity of somebody to call or invite: somebody who can be.
+pub(super) fn target<'a>(
+    member: &str,
+    target: &'a InvitationParticipantInfo,
+) -> Result<&'a IdentitySet, ApiError> {
+    let identity =
+        target.identity.as_ref().ok_or_else(|| ApiError::invalid(format!("{member}.identity is required.")))?;
+    let known = [&identity.user, &identity.phone, &identity.application, &identity.application_instance, &identity.guest];
+    let named = known.into_iter().flatten().any(|identity| identity.id.as_deref().is_some_and(|id| !id.is_empty()));
+    if !named {
+        let message = format!("{member}.identity needs the id of a user, phone or application.");
+        return Err(ApiError::invalid(message));
+    }
+    Ok(identity)
+}
+
+/// Ids compare without case and dashes.
+pub(super) fn same_guid(left: &str, right: &str) -> bool {
+    let plain = |id: &str| id.chars().filter(|c| *c != '-').map(|c| c.to_ascii_lowercase()).collect::<String>();
+    plain(left) == plain(right)
+}

@@ -1,0 +1,356 @@
+//! Phones that ring: whoever is called, and what becomes of it.
+//!
+//! Part of [`World`]. A ring leads one person, or one application, into a conversation. A person follows the script of
+//! their user or waits for administration; an application is announced a call of its own. The first outcome counts;
+//! what it means to whoever called is the ring's [`Purpose`].
+
+use std::time::Duration;
+
+use antiphon_graph::{
+    CallId, IdentitySet, InvitationParticipantInfo, Modality, OperationStatus, ParticipantId, ParticipantInfo, ResultInfo,
+};
+use thiserror::Error;
+use uuid::Uuid;
+
+use super::people::PersonJoined;
+use super::{Announcement, PersonError, PersonJoining, World};
+use crate::call::{CallInput, reason};
+use crate::clock::ServiceTime;
+use crate::entra::{AnsweringAction, App, Callee, User};
+use crate::meeting::MeetingId;
+
+/// What whoever called wants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// A peer-to-peer call waits for its other end.
+    Callee { call: CallId },
+    /// A group call was placed to several.
+    GroupTarget { call: CallId },
+    /// An invite operation waits.
+    Invitation { call: CallId, operation: String },
+    /// A bot passed its incoming call on. `caller`: what the bot that rang it waits for.
+    Redirection { call: CallId, caller: Option<Box<Purpose>> },
+    /// A bot hands the other end of its call over.
+    Transfer { call: CallId },
+    /// A bot hands a participant of its group call over.
+    HandOver { call: CallId, participant: ParticipantId },
+}
+
+impl Purpose {
+    /// The call it is rung for.
+    pub(crate) fn call(&self) -> &CallId {
+        match self {
+            Self::Callee { call }
+            | Self::GroupTarget { call }
+            | Self::Invitation { call, .. }
+            | Self::Redirection { call, .. }
+            | Self::Transfer { call }
+            | Self::HandOver { call, .. } => call,
+        }
+    }
+
+    /// The call that whoever answers will be talking in, for bots; a person's ring has a conversation.
+    fn waiting_call(&self) -> &CallId {
+        match self {
+            Self::Redirection { caller: Some(caller), .. } => caller.waiting_call(),
+            other => other.call(),
+        }
+    }
+}
+
+/// A phone that rings.
+#[derive(Debug)]
+pub(crate) struct Ring {
+    /// The participant id whoever answers will have.
+    pub(crate) id: ParticipantId,
+    /// Where answering leads.
+    pub(crate) meeting: MeetingId,
+    pub(crate) identity: IdentitySet,
+    pub(crate) display_name: String,
+    /// Who rings, if it is a user of this service.
+    pub(crate) user: Option<User>,
+    forward: Option<Box<Callee>>,
+    /// The announced call, if an application rings.
+    pub(crate) app_call: Option<CallId>,
+    pub(crate) purpose: Purpose,
+    in_default_group: bool,
+    acts_at: Option<ServiceTime>,
+    expires_at: ServiceTime,
+    timeout: Duration,
+}
+
+/// A phone to ring.
+#[derive(Debug)]
+pub(crate) struct NewRing {
+    pub(crate) meeting: MeetingId,
+    pub(crate) target: InvitationParticipantInfo,
+    pub(crate) callee: Callee,
+    pub(crate) purpose: Purpose,
+    /// How long it rings; the service's own patience if left out.
+    pub(crate) timeout: Option<Duration>,
+}
+
+/// Why nothing happened to a ring.
+#[derive(Debug, Error)]
+pub(crate) enum RingError {
+    #[error("nothing rings with the id {0:?}")]
+    Unknown(String),
+    #[error("{0:?} is an application: it answers by itself")]
+    Application(String),
+    #[error(transparent)]
+    Person(#[from] PersonError),
+}
+
+impl World {
+    /// Lets a phone ring. Gives the participant id whoever answers will have; nothing else happens before time passes.
+    pub(crate) fn ring(&mut self, new: NewRing, now: ServiceTime) -> ParticipantId {
+        let wished = new.target.participant_id.clone().filter(|id| !id.as_str().is_empty() && !self.is_taken(&new.meeting, id));
+        let id = wished.unwrap_or_else(|| ParticipantId::from(Uuid::new_v4()));
+        let timeout = new.timeout.unwrap_or(self.patience.ringing);
+        let mut ring = Ring {
+            id: id.clone(),
+            identity: new.target.identity.clone().unwrap_or_default(),
+            display_name: String::new(),
+            user: None,
+            forward: None,
+            app_call: None,
+            in_default_group: new.target.remove_from_default_audio_routing_group != Some(true),
+            acts_at: None,
+            expires_at: now.after(timeout),
+            timeout,
+            meeting: new.meeting,
+            purpose: new.purpose,
+        };
+        match new.callee {
+            Callee::Person { user, forward } => {
+                ring.acts_at = (user.answering.action != AnsweringAction::Ring).then(|| now.after(user.answering.after()));
+                if ring.identity.user.is_some() {
+                    ring.identity = user.identity();
+                }
+                ring.display_name.clone_from(&user.display_name);
+                ring.user = Some(user);
+                ring.forward = forward;
+            }
+            Callee::Nobody => ring.acts_at = Some(now),
+            Callee::App(app) => {
+                ring.display_name.clone_from(&app.display_name);
+                match self.announce_ring(&ring, app, now) {
+                    Some(call) => ring.app_call = Some(call),
+                    None => ring.acts_at = Some(now),
+                }
+            }
+        }
+        self.rings.insert(id.clone(), ring);
+        id
+    }
+
+    fn is_taken(&self, meeting: &MeetingId, id: &ParticipantId) -> bool {
+        self.rings.contains_key(id) || self.meetings.get(meeting).is_some_and(|meeting| meeting.member(id).is_some())
+    }
+
+    fn announce_ring(&mut self, ring: &Ring, app: App, now: ServiceTime) -> Option<CallId> {
+        let caller = self.calls.get(ring.purpose.call())?;
+        let tenant_id = caller.tenant_id.clone();
+        let identity = self.meetings.get(&caller.meeting)?.member(&caller.participant).map(|member| member.identity.clone());
+        let announcement = Announcement {
+            app,
+            meeting: ring.meeting.clone(),
+            source: ParticipantInfo::of(identity.unwrap_or_default()),
+            tenant_id,
+            modalities: vec![Modality::Audio],
+            observed: None,
+            ring: Some(ring.id.clone()),
+        };
+        self.announce(announcement, now).inspect_err(|error| tracing::debug!(%error, "application not rung")).ok()
+    }
+
+    /// Everything that rings.
+    pub(crate) fn rings(&self) -> impl Iterator<Item = &Ring> {
+        self.rings.values()
+    }
+
+    /// The next moment at which a ring does something by itself.
+    pub(super) fn ring_deadline(&self) -> Option<ServiceTime> {
+        self.rings.values().map(Ring::deadline).min()
+    }
+
+    /// Does what the scripts of those who ring say, and stops what has rung too long.
+    pub(super) fn advance_rings(&mut self, now: ServiceTime) {
+        loop {
+            let due = self.rings.values().filter(|ring| ring.deadline() <= now).min_by_key(|ring| ring.deadline());
+            let Some((id, acts, deadline)) = due.map(|ring| (ring.id.clone(), ring.acts(), ring.deadline())) else {
+                return;
+            };
+            if acts { self.follow_script(&id, deadline, now) } else { self.refuse_ring(&id, reason::not_answered(), now) }
+        }
+    }
+
+    fn follow_script(&mut self, id: &ParticipantId, at: ServiceTime, now: ServiceTime) {
+        let Some(ring) = self.rings.get_mut(id) else {
+            return;
+        };
+        let Some(user) = &ring.user else {
+            self.refuse_ring(id, reason::no_endpoint(), now);
+            return;
+        };
+        match user.answering.action {
+            AnsweringAction::Answer => {
+                if let Err(error) = self.answer_ring(id, None, now) {
+                    tracing::warn!(ring = %id, %error, "a scripted answer failed");
+                    self.refuse_ring(id, reason::no_endpoint(), now);
+                }
+            }
+            AnsweringAction::Reject => self.refuse_ring(id, reason::declined(), now),
+            AnsweringAction::Busy => self.refuse_ring(id, reason::busy(), now),
+            AnsweringAction::Unreachable => self.refuse_ring(id, reason::no_endpoint(), now),
+            AnsweringAction::Ring => ring.acts_at = None,
+            AnsweringAction::Forward => match ring.forward.take().map(|next| *next) {
+                Some(Callee::Person { user, forward }) => {
+                    ring.acts_at = (user.answering.action != AnsweringAction::Ring).then(|| at.after(user.answering.after()));
+                    ring.expires_at = at.after(ring.timeout);
+                    ring.identity = user.identity();
+                    ring.display_name.clone_from(&user.display_name);
+                    ring.user = Some(user);
+                    ring.forward = forward;
+                }
+                _ => self.refuse_ring(id, reason::no_endpoint(), now),
+            },
+        }
+    }
+
+    /// The person answers, with media if there is an offer.
+    ///
+    /// # Errors
+    ///
+    /// [`RingError`]; it goes on ringing then.
+    pub(crate) fn answer_ring(
+        &mut self,
+        id: &ParticipantId,
+        offer: Option<String>,
+        now: ServiceTime,
+    ) -> Result<PersonJoined, RingError> {
+        let ring = self.rings.get(id).ok_or_else(|| RingError::Unknown(id.to_string()))?;
+        if ring.app_call.is_some() {
+            return Err(RingError::Application(ring.display_name.clone()));
+        }
+        let person = PersonJoining {
+            id: Some(ring.id.clone()),
+            identity: ring.identity.clone(),
+            display_name: ring.display_name.clone(),
+            offer,
+            in_default_group: ring.in_default_group,
+            muted: false,
+            hang_up_at: ring.user.as_ref().and_then(|user| user.answering.hang_up_after()).map(|span| now.after(span)),
+        };
+        let meeting = ring.meeting.clone();
+        let joined = self.prepare_person(&meeting, person, now)?;
+        // An ended operation is told before the roster that shows its effect.
+        if let Some(ring) = self.rings.remove(id) {
+            self.fulfil_before_roster(&ring.purpose, now);
+            self.publish_change(&meeting, id, None);
+            self.fulfil(&ring.purpose, &ring, now);
+        }
+        Ok(joined)
+    }
+
+    /// The application that rang has answered.
+    pub(super) fn ring_answered_by_bot(&mut self, id: &ParticipantId, now: ServiceTime) {
+        if let Some(ring) = self.rings.remove(id) {
+            self.fulfil_before_roster(&ring.purpose, now);
+            self.fulfil(&ring.purpose, &ring, now);
+        }
+    }
+
+    fn fulfil_before_roster(&mut self, purpose: &Purpose, now: ServiceTime) {
+        if let Purpose::Invitation { call, operation } = purpose {
+            self.end_operation(call, operation, OperationStatus::Completed, None, now);
+        }
+    }
+
+    fn fulfil(&mut self, purpose: &Purpose, ring: &Ring, now: ServiceTime) {
+        match purpose {
+            Purpose::Callee { call } => {
+                if let Some(call) = self.calls.get_mut(call) {
+                    call.resource.answered_by = Some(ParticipantInfo::of(ring.identity.clone()));
+                }
+                self.feed(call, CallInput::CalleeAnswered, now);
+            }
+            Purpose::GroupTarget { .. } | Purpose::Invitation { .. } => {}
+            Purpose::Redirection { call, caller } => {
+                if let Some(caller) = caller {
+                    self.fulfil_before_roster(caller, now);
+                    self.fulfil(caller, ring, now);
+                }
+                self.feed(call, CallInput::End(reason::redirected()), now);
+            }
+            Purpose::Transfer { call } => self.transfer_done(call, now),
+            Purpose::HandOver { call, participant } => self.hand_over(call, participant, &ring.meeting, now),
+        }
+    }
+
+    /// Whoever rings does not come, for whatever reason.
+    pub(crate) fn refuse_ring(&mut self, id: &ParticipantId, why: ResultInfo, now: ServiceTime) {
+        let Some(ring) = self.rings.remove(id) else {
+            return;
+        };
+        if let Some(call) = &ring.app_call {
+            self.feed(call, CallInput::End(reason::caller_gave_up()), now);
+        }
+        self.disappoint(&ring.purpose, why, now);
+        self.settle(&ring.meeting, now);
+    }
+
+    fn disappoint(&mut self, purpose: &Purpose, why: ResultInfo, now: ServiceTime) {
+        match purpose {
+            Purpose::Callee { call } => self.feed(call, CallInput::End(why), now),
+            Purpose::GroupTarget { .. } => {}
+            Purpose::Invitation { call, operation } => {
+                self.end_operation(call, operation, OperationStatus::Failed, Some(why), now);
+            }
+            Purpose::Redirection { call, caller } => {
+                if self.rings.values().all(|ring| ring.purpose.call() != call) {
+                    if let Some(caller) = caller {
+                        self.disappoint(caller, why.clone(), now);
+                    }
+                    self.feed(call, CallInput::End(why), now);
+                }
+            }
+            Purpose::Transfer { call } | Purpose::HandOver { call, .. } => {
+                self.feed(call, CallInput::TransferFailed(reason::blind_transfer_failed()), now);
+            }
+        }
+    }
+
+    /// A call is over: what rings for it stops.
+    pub(super) fn stop_rings_of(&mut self, call: &CallId, now: ServiceTime) {
+        let stopped: Vec<ParticipantId> = self
+            .rings
+            .values()
+            .filter(|ring| ring.purpose.call() == call || ring.purpose.waiting_call() == call)
+            .map(|ring| ring.id.clone())
+            .collect();
+        for id in stopped {
+            if let Some(ring) = self.rings.remove(&id)
+                && let Some(app_call) = ring.app_call
+            {
+                self.feed(&app_call, CallInput::End(reason::caller_gave_up()), now);
+            }
+        }
+    }
+}
+
+impl Ring {
+    fn acts(&self) -> bool {
+        self.acts_at.is_some_and(|at| at <= self.expires_at)
+    }
+
+    /// An application's own call has the deadline; the ring only outlives it.
+    fn deadline(&self) -> ServiceTime {
+        self.acts_at.map_or(self.expires_at, |at| at.min(self.expires_at))
+    }
+
+    /// Until when it rings.
+    pub(crate) fn expires_at(&self) -> ServiceTime {
+        self.expires_at
+    }
+}
