@@ -155,7 +155,7 @@ impl Driver {
 
     fn tell(&mut self, event: CallEvent, subscription: &mut Option<NotificationReceiver>) {
         match &event {
-            CallEvent::Created(id) => *subscription = Some(self.dispatcher.register(id.clone())),
+            CallEvent::Created(id) => *subscription = Some(self.dispatcher.register(id.clone(), None)),
             CallEvent::MediaAnswer(blob) => {
                 if let Err(error) = self.session.accept(&blob.antiphon.sdp) {
                     tracing::warn!(%error, "the service's media answer cannot be used");

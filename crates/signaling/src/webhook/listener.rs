@@ -23,6 +23,7 @@ use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
 use super::dispatch::{DispatchLimits, Dispatcher};
+use super::joining::JoiningHook;
 use super::keys::{KeySource, KeySourceConfig};
 use super::router::{Webhook, WebhookLimits, routes};
 use super::stats::{Counters, WebhookStats};
@@ -71,6 +72,8 @@ pub struct WebhookConfig {
     pub keys: KeySourceConfig,
     /// Queue capacities.
     pub dispatch: DispatchLimits,
+    /// Who decides about participants joining under a recording policy.
+    pub joining: JoiningHook,
     /// What one request may cost.
     pub limits: WebhookLimits,
     /// Connections at the same time. Default 512.
@@ -87,6 +90,7 @@ impl WebhookConfig {
             expected: Expected::for_app(client_id),
             keys: KeySourceConfig::default(),
             dispatch: DispatchLimits::default(),
+            joining: JoiningHook::default(),
             limits: WebhookLimits::default(),
             connections: 512,
         }
@@ -147,6 +151,7 @@ impl WebhookListener {
             expected: config.expected,
             keys: keys.clone(),
             dispatcher: dispatcher.clone(),
+            joining: config.joining,
             limits: config.limits,
             counters: Arc::clone(&counters),
         };

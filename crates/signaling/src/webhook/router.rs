@@ -7,16 +7,17 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use antiphon_graph::CommsNotifications;
+use antiphon_graph::{CommsNotifications, ParticipantJoiningResponse, RejectReason};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use axum::routing::post;
 use jiff::Timestamp;
 
 use super::dispatch::Dispatcher;
+use super::joining::{Joining, JoiningHook};
 use super::keys::{KeySource, Want};
 use super::stats::Counters;
 use super::verify::{Expected, TokenFault, Verified, verify};
@@ -41,6 +42,7 @@ pub(super) struct Webhook {
     pub(super) expected: Expected,
     pub(super) keys: KeySource,
     pub(super) dispatcher: Dispatcher,
+    pub(super) joining: JoiningHook,
     pub(super) limits: WebhookLimits,
     pub(super) counters: Arc<Counters>,
 }
@@ -51,10 +53,11 @@ pub fn router(
     expected: Expected,
     keys: KeySource,
     dispatcher: Dispatcher,
+    joining: JoiningHook,
     limits: WebhookLimits,
 ) -> Router {
     let counters = dispatcher.counters();
-    routes(path, Arc::new(Webhook { expected, keys, dispatcher, limits, counters }))
+    routes(path, Arc::new(Webhook { expected, keys, dispatcher, joining, limits, counters }))
 }
 
 pub(super) fn routes(path: &str, webhook: Arc<Webhook>) -> Router {
@@ -93,12 +96,26 @@ async fn receive(State(webhook): State<Arc<Webhook>>, request: Request) -> Respo
         return status(StatusCode::BAD_REQUEST);
     };
     let tenant: Arc<str> = verified.tenant.into();
-    let now = Instant::now();
-    for notification in notifications.value {
-        webhook.dispatcher.dispatch(notification, &tenant, now);
+    let joining = Joining::find(&notifications.value, &tenant, &webhook.dispatcher);
+    if let Err(fault) = webhook.dispatcher.dispatch_all(notifications.value, &tenant, Instant::now()) {
+        tracing::warn!(reason = fault.name(), %tenant, "a notification was refused");
+        return refuse();
     }
     webhook.counters.accepted.add(1);
-    accept(&head.headers)
+    let accepted = accept(&head.headers);
+    let Some(joining) = joining else { return accepted };
+    webhook.counters.joinings.add(1);
+    let refusal = |_| ParticipantJoiningResponse::reject(RejectReason::None);
+    decided(accepted, &joining.map_or_else(refusal, |joining| webhook.joining.decide(&joining)))
+}
+
+/// 200 with a decision in the body, the ids as they are.
+fn decided(accepted: Response<Body>, decision: &ParticipantJoiningResponse) -> Response<Body> {
+    let (mut head, _) = accepted.into_parts();
+    head.status = StatusCode::OK;
+    head.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let body = serde_json::to_vec(decision).expect("invariant: a response has text keys and plain members only");
+    Response::from_parts(head, Body::from(body))
 }
 
 impl Webhook {

@@ -28,6 +28,12 @@ pub struct WebhookStats {
     pub overflowed: u64,
     /// Held notifications nobody claimed in time.
     pub unclaimed: u64,
+    /// Incoming calls nobody took in time.
+    pub missed_calls: u64,
+    /// Incoming calls told again after they were over.
+    pub repeated_calls: u64,
+    /// Participants joining under a recording policy, decided here.
+    pub joinings: u64,
     /// TLS handshakes that failed.
     pub handshakes_failed: u64,
     /// Connections refused since there were too many.
@@ -54,6 +60,9 @@ pub(super) struct Counters {
     pub(super) unknown: Counter,
     pub(super) overflowed: Counter,
     pub(super) unclaimed: Counter,
+    pub(super) missed_calls: Counter,
+    pub(super) repeated_calls: Counter,
+    pub(super) joinings: Counter,
     pub(super) handshakes_failed: Counter,
     pub(super) connections_refused: Counter,
 }
@@ -90,6 +99,9 @@ impl Counters {
             unknown: self.unknown.value(),
             overflowed: self.overflowed.value(),
             unclaimed: self.unclaimed.value(),
+            missed_calls: self.missed_calls.value(),
+            repeated_calls: self.repeated_calls.value(),
+            joinings: self.joinings.value(),
             handshakes_failed: self.handshakes_failed.value(),
             connections_refused: self.connections_refused.value(),
         }

@@ -149,6 +149,9 @@ pub enum TokenFault {
     /// No tenant.
     #[error("the token names no tenant")]
     NoTenant,
+    /// A tenant that is not the call's.
+    #[error("the token's tenant is not the call's")]
+    OtherTenant,
     /// Signed with a key the service does not publish.
     #[error("the token is signed with an unknown key")]
     UnknownKey,
@@ -162,7 +165,7 @@ pub enum TokenFault {
 
 impl TokenFault {
     /// Every fault.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Missing,
         Self::NotBearer,
         Self::Malformed,
@@ -172,6 +175,7 @@ impl TokenFault {
         Self::Expired,
         Self::NotYetValid,
         Self::NoTenant,
+        Self::OtherTenant,
         Self::UnknownKey,
         Self::Signature,
         Self::KeysUnavailable,
@@ -189,6 +193,7 @@ impl TokenFault {
             Self::Expired => "expired",
             Self::NotYetValid => "not_yet_valid",
             Self::NoTenant => "no_tenant",
+            Self::OtherTenant => "other_tenant",
             Self::UnknownKey => "unknown_key",
             Self::Signature => "signature",
             Self::KeysUnavailable => "keys_unavailable",

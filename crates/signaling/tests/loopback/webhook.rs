@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use crate::server::{Answer, Service, answer, http};
 use crate::signer::{APP, Signer, TENANT, claims};
-use antiphon_graph::CallId;
+use antiphon_graph::{CallId, ParticipantJoiningResponse};
 use antiphon_signaling::client::{GraphConfig, RetryPolicy};
 use antiphon_signaling::http::HttpConfig;
 use antiphon_signaling::webhook::{
-    Delivery, DispatchLimits, Dispatcher, Expected, KeySource, KeySourceConfig, TokenFault, WebhookConfig,
+    Delivery, DispatchLimits, Dispatcher, Expected, JoiningHook, KeySource, KeySourceConfig, TokenFault, WebhookConfig,
     WebhookLimits, WebhookListener, WebhookTls, router,
 };
 use antiphon_signaling::{GraphClient, HttpClient};
@@ -41,7 +41,11 @@ async fn webhook(signers: &[&Signer], refetch_after: Duration) -> (Router, Dispa
     let keys = KeySource::new(http(), KeySourceConfig { refetch_after, ..config });
     let dispatcher = Dispatcher::new(DispatchLimits::default());
     let limits = WebhookLimits { body: 4096, ..WebhookLimits::default() };
-    (router("/hook", Expected::for_app(APP), keys, dispatcher.clone(), limits), dispatcher, service)
+    (
+        router("/hook", Expected::for_app(APP), keys, dispatcher.clone(), JoiningHook::default(), limits),
+        dispatcher,
+        service,
+    )
 }
 
 fn body(call: &str) -> String {
@@ -62,7 +66,7 @@ async fn post(router: &Router, token: Option<&str>, body: String) -> StatusCode 
 async fn a_verified_notification_is_accepted_and_delivered_with_its_tenant() {
     let signer = Signer::new("k1");
     let (router, dispatcher, _service) = webhook(&[&signer], Duration::ZERO).await;
-    let mut receiver = dispatcher.register(CallId::new("c1"));
+    let mut receiver = dispatcher.register(CallId::new("c1"), None);
     let request = Request::post("/hook")
         .header("authorization", format!("Bearer {}", signer.sign(&claims(now()))))
         .header("x-microsoft-skype-message-id", "m-1")
@@ -113,6 +117,61 @@ async fn verified_requests_with_a_bad_body_are_refused_and_counted() {
 }
 
 #[tokio::test]
+async fn a_token_of_another_tenant_than_the_calls_is_refused() {
+    let signer = Signer::new("k1");
+    let (router, dispatcher, _service) = webhook(&[&signer], Duration::ZERO).await;
+    let _receiver = dispatcher.register(CallId::new("c-1"), Some("0e3ed4a5-0000-0000-0000-000000000000"));
+    let token = signer.sign(&claims(now()));
+    assert_eq!(post(&router, Some(&token), body("c-1")).await, StatusCode::UNAUTHORIZED);
+    assert_eq!(post(&router, Some(&token), body("c-2")).await, StatusCode::ACCEPTED);
+    let stats = dispatcher.stats();
+    assert_eq!((stats.refused, stats.accepted), (vec![(TokenFault::OtherTenant, 1)], 1));
+}
+
+#[tokio::test]
+async fn a_joining_participant_is_answered_with_a_decision() {
+    async fn decision(router: &Router, token: &str, call: &str, data: serde_json::Value) -> (StatusCode, String) {
+        let body = json!({"value": [{"changeType": "created", "resourceUrl": format!("/communications/calls/{call}"),
+            "resourceData": data}]});
+        let request = Request::post("/hook").header("authorization", format!("Bearer {token}"));
+        let response = router.clone().oneshot(request.body(Body::from(body.to_string())).unwrap()).await.unwrap();
+        let status = response.status();
+        let bytes = axum::body::to_bytes(response.into_body(), 4096).await.unwrap();
+        (status, String::from_utf8(bytes.to_vec()).unwrap())
+    }
+    let joining =
+        |call| json!({"@odata.type": "#microsoft.graph.participantJoiningNotification", "id": "j", "call": call});
+    let signer = Signer::new("k1");
+    let token = signer.sign(&claims(now()));
+
+    // By default: taken into a call of ours, refused otherwise or if it cannot be read.
+    let (router, dispatcher, _service) = webhook(&[&signer], Duration::ZERO).await;
+    let mut receiver = dispatcher.register(CallId::new("ours"), None);
+    let accept = r##"{"@odata.type":"#microsoft.graph.acceptJoinResponse"}"##;
+    let reject = r##"{"@odata.type":"#microsoft.graph.rejectJoinResponse","reason":"none"}"##;
+    let whole = json!({"subject": "s"});
+    assert_eq!(decision(&router, &token, "ours", joining(whole.clone())).await, (StatusCode::OK, accept.into()));
+    assert_eq!(decision(&router, &token, "theirs", joining(whole.clone())).await, (StatusCode::OK, reject.into()));
+    assert_eq!(decision(&router, &token, "ours", joining(json!(7))).await, (StatusCode::OK, reject.into()));
+    assert!(matches!(receiver.recv().await, Some(Delivery::Notification { .. })), "the call hears of it too");
+    assert_eq!(dispatcher.stats().joinings, 3);
+
+    // By a hook, which is told who and where.
+    let (_service, config) = publisher(&[&signer]).await;
+    let hook = JoiningHook::new(|joining| {
+        assert_eq!((joining.is_ours, &*joining.tenant), (false, TENANT));
+        let subject = joining.notification.call.as_ref().unwrap().subject.clone().unwrap();
+        ParticipantJoiningResponse::invite_new_bot(format!("https://{subject}.example/hook"))
+    });
+    let (keys, expected) = (KeySource::new(http(), config), Expected::for_app(APP));
+    let dispatcher = Dispatcher::new(DispatchLimits::default());
+    let router =
+        antiphon_signaling::webhook::router("/hook", expected, keys, dispatcher, hook, WebhookLimits::default());
+    let (status, body) = decision(&router, &token, "c", joining(whole)).await;
+    assert_eq!((status, body.contains("https://s.example/hook")), (StatusCode::OK, true), "{body}");
+}
+
+#[tokio::test]
 async fn keys_are_fetched_once_and_again_only_for_an_unknown_key() {
     let (old, new) = (Signer::new("k1"), Signer::new("k2"));
     let (router, _, service) = webhook(&[&old, &new], Duration::ZERO).await;
@@ -141,7 +200,14 @@ async fn keys_that_cannot_be_had_are_a_counted_refusal() {
     let config = KeySourceConfig { openid_url: format!("{}/openid", service.url), ..KeySourceConfig::default() };
     let dispatcher = Dispatcher::new(DispatchLimits::default());
     let keys = KeySource::new(http(), config);
-    let router = router("/hook", Expected::for_app(APP), keys, dispatcher.clone(), WebhookLimits::default());
+    let router = router(
+        "/hook",
+        Expected::for_app(APP),
+        keys,
+        dispatcher.clone(),
+        JoiningHook::default(),
+        WebhookLimits::default(),
+    );
     let token = Signer::new("k1").sign(&claims(now()));
     // Not the sender's fault, so not a final 401: it is asked to come again.
     assert_eq!(post(&router, Some(&token), body("c")).await, StatusCode::SERVICE_UNAVAILABLE);
@@ -179,7 +245,7 @@ async fn the_listener_serves_tls_and_ends_its_receivers_when_dropped() {
     let config = WebhookConfig { keys, ..WebhookConfig::new("127.0.0.1:0".parse().unwrap(), tls, APP) };
     let listener = WebhookListener::start(config, http()).await.unwrap();
     listener.keys().warm_up().await.unwrap();
-    let mut receiver = listener.dispatcher().register("c".into());
+    let mut receiver = listener.dispatcher().register("c".into(), None);
 
     let url = format!("https://{}/api/calls", listener.local_addr());
     let trusting = reqwest::Client::builder()
