@@ -19,12 +19,12 @@ use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
 use crate::config::{EmulatorConfig, TrustAnchors};
-use crate::entra::{App, Consent, DirectoryError, KeyRing, NewApp, NewUser, User};
+use crate::entra::{Answering, App, Consent, DirectoryError, KeyRing, NewApp, NewUser, User};
 use crate::meeting::{EngineMedia, MeetingId};
 use crate::notify::{Courier, CourierError, DeliveryCounts};
 use crate::operations::{
-    CallView, MatrixRow, MeetingView, NewMeeting, NewPerson, OperationError, ParticipantPatch, ParticipantView,
-    PersonView,
+    CallView, ConversationView, KeyPresses, MatrixRow, MeetingView, NewMeeting, NewPerson, NewSharing, NewUserCall, OperationError, ParticipantPatch, ParticipantView,
+    PersonView, RingAnswer, RingRefusal, RingView, UserCallView,
 };
 use crate::service::Service;
 use crate::tls::{CertificateAuthority, IssuedCertificate, TlsError, write_ca};
@@ -307,6 +307,109 @@ impl Emulator {
     #[must_use]
     pub fn conversation(&self, meeting: &MeetingId) -> Option<Conversation> {
         self.service.world().meeting(meeting)?.media.conversation().cloned()
+    }
+
+    /// Changes what a user does when called.
+    ///
+    /// # Errors
+    ///
+    /// [`DirectoryError::UnknownUser`]
+    pub fn set_answering(&self, user: &str, answering: Answering) -> Result<User, DirectoryError> {
+        self.service.directory().change_user(user, Some(answering))
+    }
+
+    /// Changes where calls to an application are announced.
+    ///
+    /// # Errors
+    ///
+    /// [`DirectoryError::UnknownApp`]
+    pub fn set_webhook(&self, app_id: &str, webhook_url: Option<String>) -> Result<App, DirectoryError> {
+        self.service.directory().set_webhook(app_id, webhook_url)
+    }
+
+    /// A user calls an application, alone or into a conversation they are in.
+    ///
+    /// # Errors
+    ///
+    /// [`OperationError`] when either is unknown, or the application has no webhook or too many calls.
+    pub fn call_app(&self, user: &str, call: NewUserCall) -> Result<UserCallView, OperationError> {
+        self.service.call_app(user, call)
+    }
+
+    /// The phones that ring.
+    #[must_use]
+    pub fn rings(&self) -> Vec<RingView> {
+        self.service.ring_views()
+    }
+
+    /// Whoever rings answers.
+    ///
+    /// # Errors
+    ///
+    /// [`OperationError`] when nothing of that id rings, an application does, or the offer cannot be answered.
+    pub fn answer_ring(&self, ring: &ParticipantId, answer: RingAnswer) -> Result<PersonView, OperationError> {
+        self.service.answer_ring(ring, answer)
+    }
+
+    /// Whoever rings declines.
+    ///
+    /// # Errors
+    ///
+    /// [`OperationError::NotFound`] when nothing of that id rings.
+    pub fn refuse_ring(&self, ring: &ParticipantId, refusal: RingRefusal) -> Result<(), OperationError> {
+        self.service.refuse_ring(ring, refusal)
+    }
+
+    /// Lets a guest in from the lobby.
+    ///
+    /// # Errors
+    ///
+    /// [`OperationError::NotFound`] when that call does not wait in a lobby.
+    pub fn admit(&self, call: &CallId) -> Result<(), OperationError> {
+        self.service.admit(call)
+    }
+
+    /// A participant presses keys; bots that subscribed to tones are told.
+    ///
+    /// # Errors
+    ///
+    /// [`OperationError`] when the participant or a tone is unknown.
+    pub fn press_keys(
+        &self,
+        meeting: &MeetingId,
+        who: &ParticipantId,
+        keys: &KeyPresses,
+    ) -> Result<(), OperationError> {
+        self.service.press_keys(meeting, who, keys)
+    }
+
+    /// A participant shares a screen, or shows another slide. Gives the session's id. No video flows.
+    ///
+    /// # Errors
+    ///
+    /// [`OperationError`] when the participant is unknown or the slide is no PNG.
+    pub fn share(
+        &self,
+        meeting: &MeetingId,
+        who: &ParticipantId,
+        sharing: NewSharing,
+    ) -> Result<String, OperationError> {
+        self.service.share(meeting, who, sharing)
+    }
+
+    /// A participant stops sharing.
+    ///
+    /// # Errors
+    ///
+    /// [`OperationError::NotFound`] when that participant does not share.
+    pub fn stop_sharing(&self, meeting: &MeetingId, who: &ParticipantId) -> Result<(), OperationError> {
+        self.service.stop_sharing(meeting, who)
+    }
+
+    /// Every conversation: meetings, group calls, peer-to-peer calls.
+    #[must_use]
+    pub fn conversations(&self) -> Vec<ConversationView> {
+        self.service.conversation_views()
     }
 
     /// How many notifications met which end.

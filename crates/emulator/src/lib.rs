@@ -14,8 +14,8 @@ mod clock;
 pub use clock::{Clock, ManualClock, ServiceTime};
 mod operations;
 pub use operations::{
-    CallView, MatrixRow, MeetingView, NewMeeting, NewPerson, OperationError, ParticipantPatch, ParticipantView,
-    PersonView, SessionDescription,
+    CallView, ConversationKind, ConversationView, KeyPresses, MatrixRow, MeetingView, NewMeeting, NewPerson, NewSharing, NewUserCall, OperationError, ParticipantPatch, ParticipantView,
+    PersonView, RingAnswer, RingRefusal, RingView, SessionDescription, UserCallView,
 };
 
 mod server;

@@ -7,6 +7,7 @@ use axum::extract::{Path, State};
 use axum::response::Json;
 use axum::routing::{get, post};
 use http::StatusCode;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
 use super::AdminError;
@@ -17,7 +18,7 @@ use crate::service::Service;
 pub(super) fn routes() -> Router<Arc<Service>> {
     Router::new()
         .route("/emulator/apps", get(list).post(register))
-        .route("/emulator/apps/{app}", get(show).delete(remove))
+        .route("/emulator/apps/{app}", get(show).patch(change).delete(remove))
         .route("/emulator/apps/{app}/consent", post(consent))
         .route("/emulator/users", get(users).post(add_user))
 }
@@ -36,6 +37,32 @@ async fn register(
 async fn show(State(service): State<Arc<Service>>, Path(app): Path<String>) -> Result<Json<App>, AdminError> {
     let found = service.directory().app(&app).cloned();
     Ok(Json(found.ok_or(DirectoryError::UnknownApp(app))?))
+}
+
+/// Changes to a registration; an absent member stays as it is, a null one is taken away.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct AppPatch {
+    #[serde(default, deserialize_with = "given")]
+    webhook_url: Option<Option<String>>,
+}
+
+/// Tells a null member from an absent one.
+fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}
+
+async fn change(
+    State(service): State<Arc<Service>>,
+    Path(app): Path<String>,
+    AdminJson(change): AdminJson<AppPatch>,
+) -> Result<Json<App>, AdminError> {
+    let mut directory = service.directory();
+    let changed = match change.webhook_url {
+        Some(webhook_url) => directory.set_webhook(&app, webhook_url)?,
+        None => directory.app(&app).cloned().ok_or(DirectoryError::UnknownApp(app))?,
+    };
+    Ok(Json(changed))
 }
 
 async fn remove(State(service): State<Arc<Service>>, Path(app): Path<String>) -> Result<StatusCode, AdminError> {

@@ -9,6 +9,7 @@ mod guard;
 mod json;
 mod meetings;
 mod overview;
+mod people;
 
 use std::sync::Arc;
 
@@ -26,6 +27,7 @@ pub(crate) fn routes(service: &Arc<Service>) -> Router<Arc<Service>> {
         .merge(apps::routes())
         .merge(meetings::routes())
         .merge(calls::routes())
+        .merge(people::routes())
         .route("/emulator/{*rest}", axum::routing::any(unknown))
         .layer(DefaultBodyLimit::max(service.limits.body_bytes))
         .layer(from_fn_with_state(Arc::clone(service), guard::guard))

@@ -104,7 +104,7 @@ mod tests {
         assert_eq!(called.id, first.id);
         assert!(matches!(*next, Callee::Person { ref user, forward: None } if user.id == last.id));
 
-        directory.set_answering(&last.id, forward(&first)).unwrap();
+        directory.change_user(&last.id, Some(forward(&first))).unwrap();
         let mut callee = directory.callee(&first.identity());
         let mut forwards = 0;
         while let Callee::Person { forward: Some(next), .. } = callee {

@@ -270,11 +270,21 @@ impl Directory {
     }
 
     /// Changes what a person does when called.
-    pub(crate) fn set_answering(&mut self, id: &str, answering: Answering) -> Result<User, DirectoryError> {
+    pub(crate) fn change_user(&mut self, id: &str, answering: Option<Answering>) -> Result<User, DirectoryError> {
         let unknown = || DirectoryError::UnknownUser(id.to_owned());
         let user = guid(id).ok().and_then(|id| self.users.get_mut(&id)).ok_or_else(unknown)?;
-        user.answering = answering;
+        if let Some(answering) = answering {
+            user.answering = answering;
+        }
         Ok(user.clone())
+    }
+
+    /// Changes where calls to an application are announced.
+    pub(crate) fn set_webhook(&mut self, app_id: &str, webhook_url: Option<String>) -> Result<App, DirectoryError> {
+        let unknown = || DirectoryError::UnknownApp(app_id.to_owned());
+        let app = guid(app_id).ok().and_then(|id| self.apps.get_mut(&id)).ok_or_else(unknown)?;
+        app.webhook_url = webhook_url;
+        Ok(app.clone())
     }
 
     /// The named tenant if it exists, or the first one when none is named.

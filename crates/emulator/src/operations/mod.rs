@@ -1,7 +1,13 @@
 //! What an administrator (or a test) does: the same operations behind the admin API and [`Emulator`](crate::Emulator).
 //!
 //! Requests and views of meetings and people as plain data, camelCase in JSON. Not here: apps and users, whose types are
-//! in `entra`. Everything is synchronous and quick.
+//! in `entra`, and what people do with calls (`acts`). Everything is synchronous and quick.
+
+mod acts;
+
+pub use acts::{
+    ConversationKind, ConversationView, KeyPresses, NewSharing, NewUserCall, RingAnswer, RingRefusal, RingView, UserCallView,
+};
 
 use antiphon_graph::blob::SdpType;
 use antiphon_graph::{CallId, CallState, Identity, IdentitySet, ParticipantId};
@@ -253,11 +259,7 @@ impl Service {
             .filter(|name| !name.trim().is_empty())
             .or_else(|| user.as_ref().map(|user| user.display_name.clone()))
             .ok_or_else(|| OperationError::Invalid("displayName or userId is required".to_owned()))?;
-        let offer = match new.offer {
-            None => None,
-            Some(SessionDescription { kind: SdpType::Offer, sdp }) => Some(sdp),
-            Some(_) => return Err(OperationError::Invalid("offer.type must be \"offer\"".to_owned())),
-        };
+        let offer = acts::offer(new.offer)?;
         let identity = match user {
             Some(user) => User { display_name: display_name.clone(), ..user }.identity(),
             None => IdentitySet::of_guest(Identity::of(Uuid::new_v4().to_string()).named(&display_name)),
