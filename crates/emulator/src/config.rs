@@ -81,11 +81,12 @@ pub enum TrustAnchors {
 /// Capacities and spans, fixed at start.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// Largest request body in bytes; larger ones are answered 413. Default 1 MiB.
+    /// Largest request body in bytes, before and after decompression; larger ones are answered 413. Default 1 MiB.
     pub body_bytes: usize,
     /// TCP connections served at once; further ones wait to be accepted. Default 4,096.
     pub connections: usize,
-    /// Time a peer has for its TLS handshake, and for the headers of each request. Default 10 s.
+    /// Time a peer has for its TLS handshake, for the headers and again for the body of each request, and for beginning
+    /// to read an answer. Default 10 s.
     pub handshake: Duration,
     /// Notifications waiting per call. When full the oldest roster notification is dropped and counted; call states are
     /// never dropped. Default 256.

@@ -18,6 +18,7 @@ pub use operations::{
     PersonView, RingAnswer, RingRefusal, RingView, SessionDescription, UserCallView,
 };
 
+mod patience;
 mod server;
 mod service;
 mod tls;

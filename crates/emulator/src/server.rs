@@ -1,7 +1,7 @@
 //! The TCP side: accepts, speaks TLS, serves HTTP/1.1.
 //!
-//! One task per connection, bounded in number; handshakes and request headers have a deadline. On stop it accepts no
-//! more, lets requests in progress finish for the shutdown span, and ends.
+//! One task per connection, bounded in number; handshakes, request headers, bodies and unread answers have a deadline
+//! (`patience`). On stop it accepts no more, lets requests in progress finish for the shutdown span, and ends.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -23,6 +23,7 @@ use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 
 use crate::config::Limits;
+use crate::patience::{TimedBody, TimedWrites};
 
 /// Where a request came in; an extension of every request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,9 +34,13 @@ pub(crate) struct Connection {
 
 /// Scheme and host as the caller wrote them, for URLs in answers.
 pub(crate) fn base_url(parts: &Parts, default_authority: &str) -> String {
-    let tls = parts.extensions.get::<Connection>().is_none_or(|connection| connection.tls);
-    let scheme = if tls { "https" } else { "http" };
+    let scheme = if is_tls(parts) { "https" } else { "http" };
     format!("{scheme}://{}", host(parts).unwrap_or(default_authority))
+}
+
+/// Whether the request came by TLS; so it does unless the server says otherwise.
+pub(crate) fn is_tls(parts: &Parts) -> bool {
+    parts.extensions.get::<Connection>().is_none_or(|connection| connection.tls)
 }
 
 /// The authority of the request: its target's, else the `Host` header's.
@@ -64,9 +69,9 @@ pub(crate) async fn serve(
             continue;
         };
         let (tls, router, stopping) = (tls.clone(), router.clone(), stopping.clone());
-        let handshake = limits.handshake;
+        let patience = limits.handshake;
         connections.spawn(async move {
-            serve_stream(stream, peer, tls, router, handshake, stopping).await;
+            serve_stream(stream, peer, tls, router, patience, stopping).await;
             drop(place);
         });
     }
@@ -104,16 +109,16 @@ async fn serve_stream(
     peer: SocketAddr,
     tls: Option<TlsAcceptor>,
     router: Router,
-    handshake: Duration,
+    patience: Duration,
     stopping: watch::Receiver<bool>,
 ) {
     let connection = Connection { peer, tls: tls.is_some() };
     // Answers are small; waiting for more to send only delays them.
     let _ = stream.set_nodelay(true);
     match tls {
-        None => serve_http(stream, connection, router, handshake, stopping).await,
-        Some(acceptor) => match tokio::time::timeout(handshake, acceptor.accept(stream)).await {
-            Ok(Ok(stream)) => serve_http(stream, connection, router, handshake, stopping).await,
+        None => serve_http(stream, connection, router, patience, stopping).await,
+        Some(acceptor) => match tokio::time::timeout(patience, acceptor.accept(stream)).await {
+            Ok(Ok(stream)) => serve_http(stream, connection, router, patience, stopping).await,
             Ok(Err(error)) => tracing::debug!(%peer, %error, "TLS handshake failed"),
             Err(_) => tracing::debug!(%peer, "TLS handshake timed out"),
         },
@@ -124,19 +129,19 @@ async fn serve_http<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
     connection: Connection,
     router: Router,
-    header_time: Duration,
+    patience: Duration,
     mut stopping: watch::Receiver<bool>,
 ) {
     let service = service_fn(move |request: Request<Incoming>| {
-        let mut request = request.map(Body::new);
+        let mut request = request.map(|body| Body::new(TimedBody::new(body, patience)));
         request.extensions_mut().insert(connection);
         router.clone().oneshot(request)
     });
     let mut serving = std::pin::pin!(
         http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(header_time)
-            .serve_connection(TokioIo::new(stream), service)
+            .header_read_timeout(patience)
+            .serve_connection(TokioIo::new(TimedWrites::new(stream, patience)), service)
     );
     let ended = tokio::select! {
         ended = serving.as_mut() => ended,

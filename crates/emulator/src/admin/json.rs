@@ -10,6 +10,7 @@ use serde_json::json;
 
 use crate::entra::DirectoryError;
 use crate::operations::OperationError;
+use crate::patience::is_body_timeout;
 
 /// A refused request: status, code word and a sentence.
 #[derive(Debug)]
@@ -26,6 +27,11 @@ impl AdminError {
 
     pub(crate) fn forbidden(message: impl Into<String>) -> Self {
         Self { status: StatusCode::FORBIDDEN, code: "forbidden", message: message.into() }
+    }
+
+    /// 405; the router adds which methods are allowed.
+    pub(super) fn method_not_allowed(message: impl Into<String>) -> Self {
+        Self { status: StatusCode::METHOD_NOT_ALLOWED, code: "methodNotAllowed", message: message.into() }
     }
 
     fn invalid(message: impl Into<String>) -> Self {
@@ -66,6 +72,10 @@ impl From<DirectoryError> for AdminError {
 
 impl From<BytesRejection> for AdminError {
     fn from(rejection: BytesRejection) -> Self {
+        if is_body_timeout(&rejection) {
+            let message = "the request body did not arrive in time".to_owned();
+            return Self { status: StatusCode::REQUEST_TIMEOUT, code: "timeout", message };
+        }
         Self { status: rejection.status(), code: "invalid", message: rejection.body_text() }
     }
 }

@@ -29,10 +29,15 @@ pub(crate) fn routes(service: &Arc<Service>) -> Router<Arc<Service>> {
         .merge(calls::routes())
         .merge(people::routes())
         .route("/emulator/{*rest}", axum::routing::any(unknown))
+        .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(service.limits.body_bytes))
         .layer(from_fn_with_state(Arc::clone(service), guard::guard))
 }
 
 async fn unknown(uri: http::Uri) -> AdminError {
     AdminError::not_found(format!("there is nothing at {}", uri.path()))
+}
+
+async fn wrong_method(method: http::Method, uri: http::Uri) -> AdminError {
+    AdminError::method_not_allowed(format!("{method} is not allowed on {}", uri.path()))
 }

@@ -7,7 +7,7 @@ use antiphon_graph::error::codes;
 use antiphon_graph::permission::Permission;
 use antiphon_graph::{ErrorEnvelope, InnerError};
 use http::StatusCode;
-use http::header::{ALLOW, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{ACCEPT_ENCODING, ALLOW, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use jiff::Timestamp;
 
 use super::reply::{Reply, RequestIds};
@@ -20,6 +20,8 @@ pub(crate) struct ApiError {
     pub(crate) status: StatusCode,
     pub(crate) code: &'static str,
     pub(crate) message: String,
+    /// The member or parameter at fault, by path.
+    target: Option<String>,
     header: Option<(HeaderName, HeaderValue)>,
 }
 
@@ -35,7 +37,12 @@ impl From<MediaError> for ApiError {
 
 impl ApiError {
     fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), header: None }
+        Self { status, code, message: message.into(), target: None, header: None }
+    }
+
+    /// The same, naming the member or parameter at fault by its path.
+    pub(crate) fn about(self, target: impl Into<String>) -> Self {
+        Self { target: Some(target.into()), ..self }
     }
 
     /// 400: the request is not well formed or breaks a rule.
@@ -43,14 +50,22 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, codes::INVALID_REQUEST, message)
     }
 
+    /// 400: a qualified action where none is bound.
+    pub(crate) fn function_on_open_property(action: &str) -> Self {
+        let message = format!(
+            "Found a function 'microsoft.graph.{action}' on an open property. Functions on open properties are not supported."
+        );
+        Self::new(StatusCode::BAD_REQUEST, "BadRequest", message)
+    }
+
     /// 401. No `claims` in the challenge: the Python SDK would ask for another token because of it.
-    pub(crate) fn unauthenticated(error: AccessError) -> Self {
-        let challenge = match error {
-            AccessError::Empty => "Bearer realm=\"\"",
-            _ => "Bearer realm=\"\", error=\"invalid_token\"",
-        };
+    pub(crate) fn unauthenticated(error: AccessError, base: &str) -> Self {
+        let mut challenge = format!("Bearer realm=\"\", authorization_uri=\"{base}/common/oauth2/authorize\"");
+        if error != AccessError::Empty {
+            challenge.push_str(", error=\"invalid_token\"");
+        }
         Self {
-            header: Some((WWW_AUTHENTICATE, HeaderValue::from_static(challenge))),
+            header: HeaderValue::from_str(&challenge).ok().map(|challenge| (WWW_AUTHENTICATE, challenge)),
             ..Self::new(StatusCode::UNAUTHORIZED, codes::INVALID_AUTHENTICATION_TOKEN, error.to_string())
         }
     }
@@ -63,6 +78,19 @@ impl ApiError {
             names.join(", ")
         );
         Self::new(StatusCode::FORBIDDEN, codes::PERMISSION_MISSING, message)
+    }
+
+    /// 403: the token was given for a user; calls are for applications only.
+    pub(crate) fn delegated() -> Self {
+        Self::forbidden(
+            "This API takes application permissions only: the token is a delegated one, given on behalf of a user.",
+        )
+    }
+
+    /// 403: the recording status of a call that is not for policy recording.
+    pub(crate) fn not_a_recording_call() -> Self {
+        let message = "API call not allowed for non-Compliance Recording call";
+        Self::new(StatusCode::FORBIDDEN, codes::NOT_A_RECORDING_CALL, message)
     }
 
     /// 403: the token is of another tenant than the call.
@@ -120,6 +148,11 @@ impl ApiError {
         Self::new(StatusCode::CONFLICT, codes::INVALID_REQUEST, message)
     }
 
+    /// 408: the body did not come in time.
+    pub(crate) fn body_too_slow() -> Self {
+        Self::new(StatusCode::REQUEST_TIMEOUT, codes::INVALID_REQUEST, "The request body did not arrive in time.")
+    }
+
     /// 413
     pub(crate) fn body_too_large(limit: usize) -> Self {
         let message = format!("The request body is larger than {limit} bytes.");
@@ -129,6 +162,15 @@ impl ApiError {
     /// 415
     pub(crate) fn unsupported_media(message: impl Into<String>) -> Self {
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, codes::INVALID_REQUEST, message)
+    }
+
+    /// 415: compressed in a way that is not understood. The header says which are.
+    pub(crate) fn unsupported_encoding(encoding: &str) -> Self {
+        let message = format!("Content-Encoding {encoding} is not supported; send the body uncompressed or as gzip.");
+        Self {
+            header: Some((ACCEPT_ENCODING, HeaderValue::from_static("gzip, identity"))),
+            ..Self::unsupported_media(message)
+        }
     }
 
     /// 429, before anything happened.
@@ -153,6 +195,7 @@ impl ApiError {
     /// The answer on the wire.
     pub(crate) fn reply(self, ids: &RequestIds, now: Timestamp) -> Reply {
         let mut envelope = ErrorEnvelope::new(self.code, self.message);
+        envelope.error.target = self.target;
         envelope.error.inner_error = Some(Box::new(InnerError {
             date: Some(now.strftime("%Y-%m-%dT%H:%M:%S").to_string()),
             request_id: Some(ids.request.clone()),

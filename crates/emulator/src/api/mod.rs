@@ -4,11 +4,14 @@
 //! what all have in common: token, routing, body, roles, ids in headers, the error envelope. Handlers validate and speak
 //! to `world`. Spec: Microsoft Graph cloud communications API, OData JSON Format 4.01.
 
+mod body;
 mod check;
 mod dispatch;
 mod error;
+mod query;
 mod reply;
 mod request;
+mod route;
 
 mod answer_call;
 mod create_call;

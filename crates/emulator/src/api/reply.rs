@@ -4,10 +4,18 @@
 //! and throws on nothing.
 
 use axum::body::Body;
-use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION};
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, STRICT_TRANSPORT_SECURITY};
 use http::{Response, StatusCode};
+use jiff::Timestamp;
 use serde::Serialize;
+use serde_json::Value;
 use uuid::Uuid;
+
+use super::ApiError;
+
+/// Who answered, in the form Graph's front end says it.
+const DIAGNOSTIC: &str =
+    r#"{"ServerInfo":{"DataCenter":"Antiphon","Slice":"E","Ring":"0","ScaleUnit":"000","RoleInstance":"emulator"}}"#;
 
 /// Our id of a request and the client's.
 #[derive(Debug, Clone)]
@@ -56,6 +64,37 @@ impl Reply {
         Self { status, headers: HeaderMap::new(), body: Vec::new() }
     }
 
+    /// 200 with a body of another kind.
+    pub(crate) fn of_type(content_type: HeaderValue, body: Vec<u8>) -> Self {
+        Self { status: StatusCode::OK, headers: HeaderMap::from_iter([(CONTENT_TYPE, content_type)]), body }
+    }
+
+    /// The same answer with another JSON body; one that is no JSON stays as it is.
+    pub(super) fn map_json(mut self, change: impl FnOnce(Value) -> Value) -> Self {
+        if let Ok(body) = serde_json::from_slice(&self.body) {
+            self.body = serde_json::to_vec(&change(body)).expect("invariant: JSON can be written as it was read");
+        }
+        self
+    }
+
+    /// The number of members of the collection this answer holds, as text.
+    ///
+    /// # Errors
+    ///
+    /// 404 when it is no collection.
+    pub(super) fn into_count(self) -> Result<Self, ApiError> {
+        let body: Option<Value> = serde_json::from_slice(&self.body).ok();
+        let members = body.as_ref().and_then(|body| body.get("value")?.as_array());
+        let count = members.ok_or_else(|| ApiError::no_route("$count"))?.len();
+        Ok(Self::of_type(HeaderValue::from_static("text/plain; charset=utf-8"), count.to_string().into()))
+    }
+
+    /// The body as it will be sent.
+    #[cfg(test)]
+    pub(super) fn body(&self) -> &[u8] {
+        &self.body
+    }
+
     /// Adds where the new resource is.
     pub(crate) fn location(self, url: &str) -> Self {
         match HeaderValue::from_str(url) {
@@ -70,20 +109,22 @@ impl Reply {
         self
     }
 
-    /// The answer with the ids every answer carries.
-    pub(crate) fn into_response(self, ids: &RequestIds) -> Response<Body> {
+    /// The answer with the headers every answer carries; `now` is the service's time.
+    pub(crate) fn into_response(self, ids: &RequestIds, now: Timestamp, tls: bool) -> Response<Body> {
         let mut response = Response::new(Body::from(self.body));
         *response.status_mut() = self.status;
         *response.headers_mut() = self.headers;
-        for (name, value) in [("request-id", &ids.request), ("client-request-id", &ids.client)] {
+        let headers = response.headers_mut();
+        let date = now.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+        for (name, value) in [("request-id", &ids.request), ("client-request-id", &ids.client), ("date", &date)] {
             if let Ok(value) = HeaderValue::from_str(value) {
-                response.headers_mut().insert(name, value);
+                headers.insert(name, value);
             }
         }
-        response.headers_mut().insert(
-            "x-ms-ags-diagnostic",
-            HeaderValue::from_static(r#"{"ServerInfo":{"DataCenter":"Antiphon emulator"}}"#),
-        );
+        headers.insert("x-ms-ags-diagnostic", HeaderValue::from_static(DIAGNOSTIC));
+        if tls {
+            headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
+        }
         response
     }
 }

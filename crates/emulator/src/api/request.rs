@@ -47,8 +47,15 @@ impl ApiRequest {
     /// 400 when it is no JSON or not of the resource's shape.
     pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, ApiError> {
         let body: &[u8] = if self.body.is_empty() { b"{}" } else { &self.body };
-        serde_json::from_slice(body)
-            .map_err(|error| ApiError::invalid(format!("Unable to read JSON request payload: {error}.")))
+        let mut reader = serde_json::Deserializer::from_slice(body);
+        let read = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+            let path = error.path().to_string();
+            let invalid = ApiError::invalid(format!("Unable to read JSON request payload: {error}."));
+            // A syntax error has a position, not a path.
+            if error.inner().is_data() && path != "." { invalid.about(path) } else { invalid }
+        })?;
+        reader.end().map_err(|error| ApiError::invalid(format!("Unable to read JSON request payload: {error}.")))?;
+        Ok(read)
     }
 
     /// The call the path names, if it is in progress, the caller's own, and of the token's tenant.

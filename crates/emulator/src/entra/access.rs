@@ -11,12 +11,17 @@ use thiserror::Error;
 use super::GRAPH_AUDIENCE;
 use super::keys::{JwtError, SigningKey};
 
+/// The audience by Graph's own application id, which is as good as its address.
+const GRAPH_APP_ID: &str = "00000003-0000-0000-c000-000000000000";
+
 /// The application behind a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Caller {
     pub(crate) app_id: String,
     pub(crate) tenant_id: String,
     pub(crate) roles: Vec<Permission>,
+    /// The token was given on behalf of a user, not to the application itself.
+    pub(crate) delegated: bool,
 }
 
 /// Why a request is not authenticated (401). The texts are Graph's.
@@ -43,6 +48,10 @@ struct Claims {
     tid: String,
     #[serde(default)]
     roles: Vec<String>,
+    #[serde(default)]
+    scp: Option<String>,
+    #[serde(default)]
+    idtyp: Option<String>,
 }
 
 impl Caller {
@@ -60,7 +69,7 @@ impl Caller {
             JwtError::Malformed | JwtError::Algorithm => AccessError::Malformed,
             JwtError::Signature => AccessError::Signature,
         })?;
-        if claims.aud != GRAPH_AUDIENCE {
+        if claims.aud.trim_end_matches('/') != GRAPH_AUDIENCE && claims.aud != GRAPH_APP_ID {
             return Err(AccessError::Audience);
         }
         let now = now.as_second();
@@ -70,6 +79,7 @@ impl Caller {
         Ok(Self {
             app_id: claims.appid,
             tenant_id: claims.tid,
+            delegated: claims.scp.is_some() || claims.idtyp.is_some_and(|kind| kind != "app"),
             roles: claims.roles.iter().filter_map(|role| Permission::parse(role)).collect(),
         })
     }
@@ -95,6 +105,7 @@ mod tests {
         let caller = check(&claims(second)).unwrap();
         assert_eq!((caller.app_id.as_str(), caller.tenant_id.as_str()), ("a", "t"));
         assert_eq!(caller.roles, [Permission::Initiate]);
+        assert!(!caller.delegated);
 
         assert_eq!(check(&claims(second - 10)), Err(AccessError::Expired));
         assert_eq!(check(&claims(second + 10)), Err(AccessError::Expired));
@@ -103,6 +114,15 @@ mod tests {
         assert_eq!(check(&other), Err(AccessError::Audience));
         other.as_object_mut().unwrap().remove("appid");
         assert_eq!(check(&other), Err(AccessError::Malformed));
+
+        let mut by_id = claims(second);
+        by_id["aud"] = json!(GRAPH_APP_ID);
+        assert!(check(&by_id).is_ok());
+        for (claim, value) in [("scp", "Calls.Initiate.All"), ("scp", ""), ("idtyp", "user")] {
+            let mut delegated = claims(second);
+            delegated[claim] = json!(value);
+            assert!(check(&delegated).unwrap().delegated, "{claim}");
+        }
 
         let foreign = KeyRing.calling().sign(&claims(second));
         let foreign = Caller::authenticate(Some(&format!("Bearer {foreign}")), &key, now);

@@ -13,14 +13,18 @@ use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{get, post};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use http::header::{AUTHORIZATION, CACHE_CONTROL};
+use http::header::{AUTHORIZATION, CACHE_CONTROL, HeaderName};
 use http::request::Parts;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{TokenError, authority_document, calling_document, issue_token};
+use crate::patience::is_body_timeout;
 use crate::server::base_url;
 use crate::service::Service;
+
+const NO_STORE: [(HeaderName, &str); 1] = [(CACHE_CONTROL, "no-store")];
 
 /// The routes, to be merged into the service's.
 pub(crate) fn routes() -> Router<Arc<Service>> {
@@ -32,6 +36,12 @@ pub(crate) fn routes() -> Router<Arc<Service>> {
         .route("/v1/.well-known/OpenIdConfiguration", get(calling))
         .route("/v1/.well-known/openid-configuration", get(calling))
         .route("/v1/keys", get(calling_keys))
+        .method_not_allowed_fallback(wrong_method)
+}
+
+/// The router adds which methods are allowed.
+async fn wrong_method(State(service): State<Arc<Service>>, method: Method) -> Response {
+    refusal(&TokenError::WrongMethod(method.to_string()), service.clock.wall())
 }
 
 async fn token(
@@ -42,19 +52,33 @@ async fn token(
 ) -> Response {
     let key = service.authority_key().await;
     let now = service.clock.wall();
-    let issued = form.map_err(|_| TokenError::MissingParameter("grant_type")).and_then(|Form(mut form)| {
+    let issued = form.map_err(|rejection| unreadable(&rejection)).and_then(|Form(mut form)| {
         basic_credentials(&headers, &mut form);
         issue_token(&service.directory(), &key, &tenant, &form, now, service.limits.token_lifetime)
     });
-    let (status, body) = match issued {
-        Ok(body) => (StatusCode::OK, body),
+    match issued {
+        Ok(body) => (NO_STORE, Json(body)).into_response(),
         Err(error) => {
             tracing::debug!(%tenant, %error, "token refused");
-            let status = StatusCode::from_u16(error.status()).expect("invariant: a status of RFC 6749");
-            (status, error.body(now))
+            refusal(&error, now)
         }
-    };
-    (status, [(CACHE_CONTROL, "no-store")], Json(body)).into_response()
+    }
+}
+
+fn refusal(error: &TokenError, now: Timestamp) -> Response {
+    let status = StatusCode::from_u16(error.status()).expect("invariant: a status of RFC 6749");
+    (status, NO_STORE, Json(error.body(now))).into_response()
+}
+
+/// A body that is no form has none of its fields, says Entra.
+fn unreadable(rejection: &FormRejection) -> TokenError {
+    if is_body_timeout(rejection) {
+        TokenError::TooSlow
+    } else if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        TokenError::TooLarge
+    } else {
+        TokenError::MissingParameter("grant_type")
+    }
 }
 
 /// Client id and secret may come as HTTP Basic credentials (RFC 6749 §2.3.1).

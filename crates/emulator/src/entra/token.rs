@@ -21,6 +21,12 @@ use super::{App, Directory, GRAPH_AUDIENCE, SigningKey};
 pub(crate) enum TokenError {
     #[error("The request body must contain the following parameter: '{0}'.")]
     MissingParameter(&'static str),
+    #[error("The request body did not arrive in time.")]
+    TooSlow,
+    #[error("The request body is too large.")]
+    TooLarge,
+    #[error("The endpoint does not accept {0} requests.")]
+    WrongMethod(String),
     #[error("The app requested an unsupported grant type '{0}'.")]
     UnsupportedGrant(String),
     #[error("'client_assertion', 'client_secret' or 'request' is required for the 'client_credentials' grant type.")]
@@ -50,6 +56,9 @@ impl TokenError {
     fn kind(&self) -> (u16, &'static str, u32) {
         match self {
             Self::MissingParameter(_) => (400, "invalid_request", 900_144),
+            Self::TooSlow => (408, "invalid_request", 9_002_313),
+            Self::TooLarge => (413, "invalid_request", 9_002_313),
+            Self::WrongMethod(_) => (405, "invalid_request", 900_561),
             Self::UnsupportedGrant(_) => (400, "unsupported_grant_type", 70_003),
             Self::MissingCredential => (401, "invalid_client", 7_000_216),
             Self::CertificateNotOffered => (401, "invalid_client", 700_027),

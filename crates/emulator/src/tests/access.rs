@@ -8,7 +8,8 @@ async fn request_without_a_valid_token_is_401_with_a_plain_challenge() {
     let mut bot = rig.bot(JOIN).await;
     let request = Request::get("/v1.0/communications/calls/x").body(Body::empty()).unwrap();
     let answer = rig.send(request).await;
-    assert_eq!(answer.header("www-authenticate"), "Bearer realm=\"\"");
+    let challenge = "Bearer realm=\"\", authorization_uri=\"https://localhost/common/oauth2/authorize\"";
+    assert_eq!(answer.header("www-authenticate"), challenge);
     answer.expect_error(401, "InvalidAuthenticationToken");
 
     let good = bot.token.clone();
@@ -23,6 +24,25 @@ async fn request_without_a_valid_token_is_401_with_a_plain_challenge() {
     rig.hand.advance(Duration::from_secs(3600));
     let message = bot.get("/v1.0/communications/calls/x").await.expect_error(401, "InvalidAuthenticationToken");
     assert!(message.contains("expired"), "{message}");
+}
+
+#[tokio::test]
+async fn delegated_token_is_403_whatever_it_says() {
+    let rig = Rig::start().await;
+    let meeting = rig.meeting();
+    let mut bot = rig.bot(JOIN).await;
+    let call = path_of(&bot.join(&meeting).await);
+    let claims: Value = KeyRing.authority().verify(&bot.token).unwrap();
+    for (claim, value) in [("scp", "Calls.JoinGroupCall.All"), ("idtyp", "user")] {
+        let mut delegated = claims.clone();
+        delegated[claim] = json!(value);
+        bot.token = KeyRing.authority().sign(&delegated);
+        let message = bot.get(&call).await.expect_error(403, "Forbidden");
+        assert!(message.contains("delegated"), "{message}");
+        bot.post("/v1.0/communications/calls", bot.join_body(&meeting)).await.expect_error(403, "Forbidden");
+    }
+    bot.token = KeyRing.authority().sign(&claims);
+    bot.get(&call).await.expect(200);
 }
 
 #[tokio::test]

@@ -11,6 +11,8 @@ mod groups;
 mod life;
 mod media;
 mod notifications;
+mod odata;
+mod patience;
 mod roster;
 mod server;
 mod webhook;

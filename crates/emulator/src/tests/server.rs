@@ -5,7 +5,10 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
-async fn listening(rig: &Rig, tls: Option<TlsAcceptor>) -> (std::net::SocketAddr, tokio::task::JoinHandle<()>) {
+pub(super) async fn listening(
+    rig: &Rig,
+    tls: Option<TlsAcceptor>,
+) -> (std::net::SocketAddr, tokio::task::JoinHandle<()>) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
     let limits = rig.service.limits.clone();
@@ -13,7 +16,7 @@ async fn listening(rig: &Rig, tls: Option<TlsAcceptor>) -> (std::net::SocketAddr
     (address, tokio::spawn(serving))
 }
 
-fn acceptor(rig: &Rig) -> TlsAcceptor {
+pub(super) fn acceptor(rig: &Rig) -> TlsAcceptor {
     TlsAcceptor::from(rig.service.certificates().server([127, 0, 0, 1].into(), &[]).unwrap())
 }
 
