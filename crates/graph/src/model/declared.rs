@@ -92,7 +92,7 @@ pub struct Member {
     pub list: bool,
     /// Whether it may be null.
     pub nullable: bool,
-    /// Where it is declared.
+    /// Where it is declared, of the versions that have its type or action.
     pub declared: Declared,
 }
 
