@@ -358,9 +358,10 @@ mod tests {
 
     #[test]
     fn call_waits_for_media_and_callee_in_either_order() {
-        for inputs in
-            [[CallInput::MediaConnected, CallInput::CalleeAnswered], [CallInput::CalleeAnswered, CallInput::MediaConnected]]
-        {
+        for inputs in [
+            [CallInput::MediaConnected, CallInput::CalleeAnswered],
+            [CallInput::CalleeAnswered, CallInput::MediaConnected],
+        ] {
             let mut machine = begun(true, false);
             let [first, second] = inputs;
             assert!(machine.handle(first, at(1), PATIENCE).is_empty());

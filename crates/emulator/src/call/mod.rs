@@ -12,6 +12,7 @@ pub(crate) use operations::{Operations, Outcome, Pace};
 
 use std::sync::Arc;
 
+use antiphon_graph::wire::Version;
 use antiphon_graph::{
     AudioRoutingGroup, Call as CallResource, CallDirection, CallId, CallMediaState, CallState, ChangeType, MediaState,
     ParticipantId, ResultInfo, Tone, ToneInfo,
@@ -61,6 +62,8 @@ pub(crate) struct NewCall {
     pub(crate) resource: CallResource,
     pub(crate) machine: CallMachine,
     pub(crate) outbox: Arc<Outbox>,
+    /// The version of the API its bot speaks.
+    pub(crate) version: Version,
 }
 
 impl Call {
@@ -74,7 +77,7 @@ impl Call {
             resource: new.resource,
             audio: None,
             machine: new.machine,
-            roster: RosterFeed::Full,
+            roster: RosterFeed::full(new.version),
             groups: Vec::new(),
             operations: Operations::default(),
             outbox: new.outbox,
@@ -94,7 +97,7 @@ impl Call {
         self.wants_content_sharing =
             options.and_then(|options| options.is_content_sharing_notification_enabled) == Some(true);
         if options.and_then(|options| options.is_delta_roster_enabled) == Some(true) {
-            self.roster = RosterFeed::Delta(0);
+            self.roster.send_deltas();
         }
     }
 
@@ -109,7 +112,8 @@ impl Call {
 
     /// A policy-recording call: the only kind whose recording status a bot may set.
     pub(crate) fn records_by_policy(&self) -> bool {
-        let observed = self.resource.incoming_context.as_ref().and_then(|context| context.observed_participant_id.as_ref());
+        let observed =
+            self.resource.incoming_context.as_ref().and_then(|context| context.observed_participant_id.as_ref());
         observed.is_some_and(|id| !id.as_str().is_empty())
     }
 

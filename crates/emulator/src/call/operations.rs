@@ -212,7 +212,11 @@ mod tests {
         assert!(operations.end_due(at(2)).is_none());
         let ended = operations.end_due(at(10)).unwrap();
         assert_eq!((ended.id, ended.status), (Some(first), Some(OperationStatus::Completed)));
-        assert_eq!(operations.deadline(), Some(at(5)), "the second starts where the first ended, not when somebody looked");
+        assert_eq!(
+            operations.deadline(),
+            Some(at(5)),
+            "the second starts where the first ended, not when somebody looked"
+        );
         assert_eq!(operations.end_due(at(10)).unwrap().id, Some(second));
         assert_eq!(operations.list().count(), 0, "what ended is gone");
     }

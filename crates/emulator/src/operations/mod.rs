@@ -6,7 +6,8 @@
 mod acts;
 
 pub use acts::{
-    ConversationKind, ConversationView, KeyPresses, NewSharing, NewUserCall, RingAnswer, RingRefusal, RingView, UserCallView,
+    ConversationKind, ConversationView, KeyPresses, NewSharing, NewUserCall, RingAnswer, RingRefusal, RingView,
+    UserCallView,
 };
 
 use antiphon_graph::blob::SdpType;

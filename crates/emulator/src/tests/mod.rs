@@ -8,19 +8,22 @@ mod admin;
 mod create;
 mod errors;
 mod groups;
+mod incoming;
 mod life;
 mod media;
 mod notifications;
 mod odata;
+mod outgoing;
 mod patience;
 mod roster;
 mod server;
+mod transfer;
 mod webhook;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use antiphon_graph::ParticipantId;
+use antiphon_graph::{CallId, ParticipantId};
 use axum::Router;
 use axum::body::Body;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
@@ -32,7 +35,7 @@ use tower::ServiceExt as _;
 use crate::clock::{Clock, ManualClock};
 use crate::config::{EmulatorConfig, Limits};
 use crate::emulator::router;
-use crate::entra::{App, Consent, KeyRing, NewApp};
+use crate::entra::{Answering, App, Consent, KeyRing, NewApp, NewUser, User};
 use crate::meeting::{MediaEvent, MediaEventKind, MeetingId};
 use crate::notify::Courier;
 use crate::operations::{MeetingView, NewMeeting, NewPerson, SessionDescription};
@@ -42,6 +45,8 @@ use crate::tls::CertificateAuthority;
 use media::Recorder;
 use webhook::Webhook;
 
+const CALL: &[&str] = &["Calls.Initiate.All", "Calls.AccessMedia.All"];
+const GROUP_CALL: &[&str] = &["Calls.InitiateGroupCall.All", "Calls.AccessMedia.All"];
 const JOIN: &[&str] = &["Calls.JoinGroupCall.All", "Calls.AccessMedia.All"];
 
 /// An answer, its body read as JSON (`Null` if there is none).
@@ -99,7 +104,8 @@ impl Rig {
             ..EmulatorConfig::default()
         };
         change(&mut config);
-        let (courier, undeliverable) = Courier::new(&config.webhook_trust, &config.limits, config.clock.clone(), KeyRing).unwrap();
+        let (courier, undeliverable) =
+            Courier::new(&config.webhook_trust, &config.limits, config.clock.clone(), KeyRing).unwrap();
         let media = Arc::new(Recorder::default());
         let runtime = tokio::runtime::Handle::current();
         let certificates = CertificateAuthority::new().unwrap();
@@ -162,6 +168,26 @@ impl Rig {
         self.service.create_meeting(NewMeeting::default()).unwrap()
     }
 
+    /// A user with a script for being called.
+    fn user(&self, name: &str, answering: Answering) -> User {
+        let new = NewUser { display_name: name.to_owned(), answering, ..NewUser::default() };
+        self.service.directory().add_user(new).unwrap()
+    }
+
+    /// Lets time pass, and waits until what was due has happened.
+    async fn pass(&self, span: Duration) {
+        self.hand.advance(span);
+        self.settle().await;
+    }
+
+    /// Lets the driver do what is due now.
+    async fn settle(&self) {
+        for _ in 0..20 {
+            tokio::task::yield_now().await;
+        }
+        self.service.change(|world, now| world.advance(now));
+    }
+
     /// A person with media, as roster id.
     fn person(&self, meeting: &MeetingView, name: &str) -> ParticipantId {
         let person = NewPerson {
@@ -178,7 +204,7 @@ impl Rig {
     /// Reports on a participant's media, as the engine would.
     fn report(&self, meeting: &MeetingId, who: &ParticipantId, kind: MediaEventKind) {
         let event = MediaEvent::Participant { meeting: meeting.clone(), who: who.clone(), kind };
-        self.service.world().media_event(&event, self.service.clock.now());
+        self.service.change(|world, now| world.media_event(&event, now));
     }
 }
 
@@ -240,6 +266,40 @@ impl Bot<'_> {
             },
             "tenantId": meeting.tenant_id,
         })
+    }
+
+    /// A body that calls people, with media of ours.
+    fn call_body(&self, users: &[&User]) -> Value {
+        let blob = json!({ "antiphon": { "version": 1, "type": "offer", "sdp": "offer of the bot" } });
+        let target = |user: &&User| {
+            json!({
+                "@odata.type": "#microsoft.graph.invitationParticipantInfo",
+                "identity": { "@odata.type": "#microsoft.graph.identitySet", "user": { "id": user.id } },
+            })
+        };
+        json!({
+            "@odata.type": "#microsoft.graph.call",
+            "callbackUri": self.rig.webhook.url(),
+            "requestedModalities": ["audio"],
+            "mediaConfig": { "@odata.type": "#microsoft.graph.appHostedMediaConfig", "blob": blob.to_string() },
+            "targets": users.iter().map(target).collect::<Vec<_>>(),
+        })
+    }
+
+    /// Calls people, and reports the media as connected.
+    async fn call(&self, users: &[&User]) -> Value {
+        let call = self.post("/v1.0/communications/calls", self.call_body(users)).await.expect(201);
+        self.connect(&call);
+        call
+    }
+
+    /// Reports the media of a call as connected.
+    fn connect(&self, call: &Value) {
+        let id = CallId::new(call["id"].as_str().unwrap());
+        let world = self.rig.service.world();
+        let (meeting, me) = world.call(&id).map(|call| (call.meeting.clone(), call.participant.clone())).unwrap();
+        drop(world);
+        self.rig.report(&meeting, &me, MediaEventKind::Connected);
     }
 
     /// Joins, and reports the media as connected.

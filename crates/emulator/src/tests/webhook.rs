@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
+use axum::response::{IntoResponse, Response};
 use axum::routing::post;
+use http::header::LOCATION;
 use http::{HeaderMap, StatusCode};
 use serde_json::Value;
 use tokio::net::TcpListener;
@@ -46,6 +48,7 @@ impl Posted {
 struct Shared {
     posted: mpsc::Sender<Posted>,
     script: Mutex<VecDeque<u16>>,
+    moved: Mutex<Option<String>>,
 }
 
 /// A receiver of notifications.
@@ -58,7 +61,7 @@ pub(super) struct Webhook {
 impl Webhook {
     pub(super) async fn start() -> Self {
         let (sender, posted) = mpsc::channel(1024);
-        let shared = Arc::new(Shared { posted: sender, script: Mutex::default() });
+        let shared = Arc::new(Shared { posted: sender, script: Mutex::default(), moved: Mutex::default() });
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let url = format!("http://{}/callback", listener.local_addr().unwrap());
         let router = Router::new().route("/callback", post(receive)).with_state(Arc::clone(&shared));
@@ -82,6 +85,11 @@ impl Webhook {
         self.shared.script.lock().unwrap().extend(statuses);
     }
 
+    /// Sends the next request there instead.
+    pub(super) fn redirect_next(&self, url: &str) {
+        *self.shared.moved.lock().unwrap() = Some(url.to_owned());
+    }
+
     /// The next request.
     pub(super) async fn next(&self) -> Posted {
         self.posted.lock().await.recv().await.unwrap()
@@ -97,9 +105,12 @@ impl Webhook {
     }
 }
 
-async fn receive(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> StatusCode {
+async fn receive(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> Response {
     let body = serde_json::from_slice(&body).unwrap();
     shared.posted.try_send(Posted { headers, body }).unwrap();
+    if let Some(url) = shared.moved.lock().unwrap().take() {
+        return (StatusCode::TEMPORARY_REDIRECT, [(LOCATION, url)]).into_response();
+    }
     let status = shared.script.lock().unwrap().pop_front().unwrap_or(202);
-    StatusCode::from_u16(status).unwrap()
+    StatusCode::from_u16(status).unwrap().into_response()
 }

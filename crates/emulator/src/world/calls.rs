@@ -2,6 +2,7 @@
 //!
 //! Part of [`World`]. Looking a call up checks its owner: another application's call does not exist.
 
+use antiphon_graph::wire::Version;
 use antiphon_graph::{CallId, Participant, Tone};
 
 use super::World;
@@ -37,9 +38,11 @@ impl World {
     }
 
     /// Everybody in the call's conversation; empty until the call is established, and always for a peer-to-peer call.
-    pub(crate) fn participants(&self, call: &Call) -> Vec<Participant> {
+    pub(crate) fn participants(&self, call: &Call, version: Version) -> Vec<Participant> {
         match self.meetings.get(&call.meeting) {
-            Some(meeting) if call.machine.is_in_conversation() && !meeting.is_peer_to_peer() => meeting.participants(),
+            Some(meeting) if call.machine.is_in_conversation() && !meeting.is_peer_to_peer() => {
+                meeting.participants(version)
+            }
             _ => Vec::new(),
         }
     }
@@ -61,13 +64,12 @@ impl World {
         };
         let (meeting_id, participant) = (call.meeting.clone(), call.participant.clone());
         if let Some(meeting) = self.meetings.get_mut(&meeting_id) {
-            let media = std::sync::Arc::clone(&meeting.media);
             if let Some(member) = meeting.member_mut(&participant) {
-                media.set_in_default_group(&participant, member.in_default_group);
-                media.set_muted(&participant, member.muted);
                 member.in_lobby = false;
             }
+            meeting.renew_terms(&participant);
         }
+        self.renew_routes_of(&meeting_id, &participant);
         self.feed(id, CallInput::Admitted, now);
         true
     }

@@ -20,6 +20,8 @@ pub(crate) enum GroupError {
     NoGroup(String),
     #[error("An audioRoutingGroup {0:?} already exists in this call.")]
     Duplicate(String),
+    #[error("{0} of an audioRoutingGroup cannot change: delete it and create another.")]
+    Fixed(&'static str),
     #[error(transparent)]
     Rule(#[from] GroupRuleError),
     #[error("The routes cannot be set: {0}")]
@@ -50,7 +52,7 @@ impl World {
         Ok(group)
     }
 
-    /// Changes the receivers (or, leniently, source and mode) of a group.
+    /// Changes the receivers of a group; its source and mode too, unless `strict`.
     ///
     /// # Errors
     ///
@@ -60,10 +62,17 @@ impl World {
         id: &CallId,
         name: &str,
         update: AudioRoutingGroupUpdate,
+        strict: bool,
     ) -> Result<AudioRoutingGroup, GroupError> {
         let (call, meeting) = self.call_and_meeting(id)?;
         let index = call.group_index(name).ok_or_else(|| GroupError::NoGroup(name.to_owned()))?;
         let mut group = call.groups[index].clone();
+        if strict && update.sources.as_ref().is_some_and(|sources| *sources != group.sources) {
+            return Err(GroupError::Fixed("sources"));
+        }
+        if strict && update.routing_mode.as_ref().is_some_and(|mode| *mode != group.routing_mode) {
+            return Err(GroupError::Fixed("routingMode"));
+        }
         if let Some(receivers) = update.receivers {
             group.receivers = receivers;
         }
@@ -118,9 +127,20 @@ impl World {
                 }
             }
             for index in touched {
-                if let Err(error) = apply(call, meeting, &call.groups[index]) {
-                    tracing::warn!(call = %call.id, %error, "routes not renewed after a participant left");
-                }
+                renew(call, meeting, &call.groups[index]);
+            }
+        }
+    }
+
+    /// Somebody begins or ceases to take part: the routes of every group that names them follow.
+    pub(super) fn renew_routes_of(&self, meeting_id: &MeetingId, who: &ParticipantId) {
+        let Some(meeting) = self.meetings.get(meeting_id) else {
+            return;
+        };
+        for call in self.calls.values().filter(|call| call.meeting == *meeting_id) {
+            let names = |group: &&AudioRoutingGroup| group.sources.contains(who) || group.receivers.contains(who);
+            for group in call.groups.iter().filter(names) {
+                renew(call, meeting, group);
             }
         }
     }
@@ -142,13 +162,24 @@ fn check(group: AudioRoutingGroup, meeting: &Meeting) -> Result<AudioRoutingGrou
     check_group(group, |id| meeting.member(id).map(|member| member.id.clone()))
 }
 
-/// Sets a group's routes in the engine, which knows only those with media.
+/// As [`apply`], where nobody waits for the outcome.
+fn renew(call: &Call, meeting: &Meeting, group: &AudioRoutingGroup) {
+    if let Err(error) = apply(call, meeting, group) {
+        tracing::warn!(call = %call.id, %error, "routes not renewed after a participant changed");
+    }
+}
+
+/// Sets a group's routes in the engine, which knows only those with media. Whoever is in the lobby or on hold is not
+/// routed.
 fn apply(call: &Call, meeting: &Meeting, group: &AudioRoutingGroup) -> Result<(), MediaError> {
-    let with_media = |ids: &[ParticipantId]| -> Vec<ParticipantId> {
-        ids.iter().filter(|id| meeting.member(id).is_some_and(|member| member.source_id.is_some())).cloned().collect()
+    let routed = |ids: &[ParticipantId]| -> Vec<ParticipantId> {
+        let takes_part = |id: &&ParticipantId| {
+            meeting.member(id).is_some_and(|member| member.source_id.is_some() && member.takes_part())
+        };
+        ids.iter().filter(takes_part).cloned().collect()
     };
     let name = call.engine_group_name(group);
-    let (sources, receivers) = (with_media(&group.sources), with_media(&group.receivers));
+    let (sources, receivers) = (routed(&group.sources), routed(&group.receivers));
     if sources.is_empty() || receivers.is_empty() {
         meeting.media.remove_routing_group(&name);
         return Ok(());

@@ -4,6 +4,7 @@
 //! meeting, or another bot whose call rings this one.
 
 use antiphon_graph::action::Answer;
+use antiphon_graph::wire::Version;
 use antiphon_graph::{
     Call as CallResource, CallDirection, CallId, IdentitySet, IncomingContext, InvitationParticipantInfo, Modality,
     ParticipantId, ParticipantInfo, ResultInfo,
@@ -42,6 +43,8 @@ pub(crate) struct AnswerTerms {
     pub(crate) display_name: String,
     /// Where notifications go from now on, if the bot says so.
     pub(crate) address: Option<Address>,
+    /// The version of the API the answer came by.
+    pub(crate) version: Version,
 }
 
 impl World {
@@ -56,7 +59,8 @@ impl World {
         let id = CallId::from(Uuid::new_v4());
         let participant = new.ring.clone().unwrap_or_else(|| ParticipantId::from(Uuid::new_v4()));
         let webhook = new.app.webhook_url.clone().unwrap_or_default();
-        let me = IdentitySet::of_application(antiphon_graph::Identity::of(&new.app.app_id).named(&new.app.display_name));
+        let me =
+            IdentitySet::of_application(antiphon_graph::Identity::of(&new.app.app_id).named(&new.app.display_name));
         let whole_meeting = !meeting.is_peer_to_peer();
         let resource = CallResource {
             id: Some(id.clone()),
@@ -95,6 +99,7 @@ impl World {
             resource,
             machine: CallMachine::incoming(now.after(patience)),
             outbox,
+            version: Version::V1,
         });
         call.ring = new.ring;
         self.calls.insert(id.clone(), call);
@@ -135,6 +140,7 @@ impl World {
             call.resource.callback_uri = Some(address.callback_uri.clone());
             call.outbox.readdress(address);
         }
+        call.roster.version = terms.version;
         let request = terms.request;
         call.resource.media_config = request.media_config;
         call.resource.call_options = request.call_options;

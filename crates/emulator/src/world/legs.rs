@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use antiphon_graph::wire::Version;
 use antiphon_graph::{Call as CallResource, CallId, ParticipantId};
 use thiserror::Error;
 use uuid::Uuid;
@@ -12,7 +13,7 @@ use uuid::Uuid;
 use super::World;
 use crate::call::{Call, CallMachine, Expectations, NewCall};
 use crate::clock::ServiceTime;
-use crate::meeting::{JoinTerms, MediaError, MeetingId, Member, MemberKind};
+use crate::meeting::{MediaError, MeetingId, Member, MemberKind};
 use crate::notify::{Address, Outbox, Recipient};
 
 /// A checked wish to have a leg.
@@ -31,6 +32,8 @@ pub(crate) struct NewLeg {
     pub(crate) address: Address,
     /// What it waits for beside media.
     pub(crate) expectations: Expectations,
+    /// The version of the API it was asked for by.
+    pub(crate) version: Version,
 }
 
 /// Why there is no leg.
@@ -92,6 +95,7 @@ impl World {
             resource,
             machine,
             outbox,
+            version: leg.version,
         });
         self.calls.insert(id.clone(), call);
         self.carry_out(&id, effects, now);
@@ -120,11 +124,7 @@ impl World {
         if meeting.members.len() >= limit {
             return Err(JoinError::Full);
         }
-        // Whoever waits in the lobby hears nobody and is heard by nobody.
-        let terms = JoinTerms {
-            in_default_group: member.in_default_group && !member.in_lobby,
-            muted: member.muted || member.in_lobby,
-        };
+        let terms = member.terms();
         let answer = offer.map(|offer| meeting.media.answer(&member.id, offer, terms)).transpose()?;
         member.source_id = answer.as_ref().map(|answer| answer.source_id);
         member.kind = MemberKind::Bot { call: call.clone() };
@@ -142,12 +142,8 @@ impl World {
         address: Address,
     ) -> Arc<Outbox> {
         let outbox = Arc::new(Outbox::new(self.queued_notifications, address));
-        let recipient = Recipient {
-            call: call.clone(),
-            app_id: app_id.to_owned(),
-            tenant_id: tenant_id.to_owned(),
-            call_chain_id,
-        };
+        let recipient =
+            Recipient { call: call.clone(), app_id: app_id.to_owned(), tenant_id: tenant_id.to_owned(), call_chain_id };
         self.new_couriers.push((recipient, Arc::clone(&outbox)));
         outbox
     }

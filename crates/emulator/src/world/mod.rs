@@ -16,7 +16,7 @@ mod timers;
 mod transfer;
 
 pub(crate) use groups::GroupError;
-pub(crate) use incoming::{AnswerTerms, Announcement};
+pub(crate) use incoming::{Announcement, AnswerTerms};
 pub(crate) use legs::{JoinError, NewLeg};
 pub(crate) use people::{PersonError, PersonJoining};
 pub(crate) use rings::{NewRing, Purpose, Ring, RingError};
@@ -251,7 +251,7 @@ impl World {
             return;
         };
         if let Some(member) = meeting.member_mut(&participant) {
-            member.in_roster = true;
+            member.in_roster = !member.hidden;
             member.in_lobby = false;
         }
         self.publish_change(&meeting_id, &participant, Some(id));
@@ -266,15 +266,22 @@ impl World {
 
     /// Tells every call with a roster, less `except`, that a member appeared or changed.
     fn publish_change(&mut self, meeting_id: &MeetingId, participant: &ParticipantId, except: Option<&CallId>) {
+        self.publish_changes(meeting_id, std::slice::from_ref(participant), except);
+    }
+
+    /// As [`World::publish_change`], of several members at once. Those whom no roster shows are left out.
+    fn publish_changes(&mut self, meeting_id: &MeetingId, participants: &[ParticipantId], except: Option<&CallId>) {
         let Some(meeting) = self.meetings.get(meeting_id) else {
             return;
         };
-        let Some(changed) = meeting.member(participant).map(Member::participant) else {
+        let shown = |id: &&ParticipantId| meeting.member(id).is_some_and(|member| member.in_roster);
+        let changed: Vec<ParticipantId> = participants.iter().filter(shown).cloned().collect();
+        if changed.is_empty() {
             return;
-        };
+        }
         for id in self.audience(meeting).filter(|id| Some(*id) != except).cloned().collect::<Vec<_>>() {
             if let Some(call) = self.calls.get_mut(&id) {
-                let notification = call.roster.changed(&id, meeting, vec![changed.clone()]);
+                let notification = call.roster.changed(&id, meeting, &changed);
                 self.courier.count_dropped(call.outbox.push(notification));
             }
         }
@@ -326,7 +333,8 @@ impl World {
             MeetingKind::GroupCall if meeting.peak < 2 => reason::nobody_joined(),
             MeetingKind::GroupCall => reason::left_alone(),
         };
-        let answered = |call: &CallId| self.calls.get(call).is_some_and(|call| call.machine.state() != CallState::Incoming);
+        let answered =
+            |call: &CallId| self.calls.get(call).is_some_and(|call| call.machine.state() != CallState::Incoming);
         let (answered, announced): (Vec<_>, Vec<_>) = self.calls_of(id).into_iter().partition(answered);
         for call in announced {
             self.feed(&call, CallInput::End(reason::caller_gave_up()), now);

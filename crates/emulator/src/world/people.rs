@@ -136,9 +136,10 @@ impl World {
     ) -> Result<(), PersonError> {
         let id = self.known_member(meeting_id, id)?.id.clone();
         let meeting = self.meetings.get_mut(meeting_id).expect("invariant: just found under the same lock");
-        meeting.media.set_in_default_group(&id, inside);
         if let Some(member) = meeting.member_mut(&id) {
             member.in_default_group = inside;
+            let inside = member.terms().in_default_group;
+            meeting.media.set_in_default_group(&id, inside);
         }
         Ok(())
     }
@@ -156,9 +157,10 @@ impl World {
     ) -> Result<(), PersonError> {
         let id = self.known_member(meeting_id, id)?.id.clone();
         let meeting = self.meetings.get_mut(meeting_id).expect("invariant: just found under the same lock");
-        meeting.media.set_muted(&id, muted);
         if let Some(member) = meeting.member_mut(&id) {
             member.muted = muted;
+            let muted = member.terms().muted;
+            meeting.media.set_muted(&id, muted);
         }
         self.publish_change(meeting_id, &id, None);
         Ok(())

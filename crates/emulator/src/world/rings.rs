@@ -7,7 +7,8 @@
 use std::time::Duration;
 
 use antiphon_graph::{
-    CallId, IdentitySet, InvitationParticipantInfo, Modality, OperationStatus, ParticipantId, ParticipantInfo, ResultInfo,
+    CallId, IdentitySet, InvitationParticipantInfo, Modality, OperationStatus, ParticipantId, ParticipantInfo,
+    ResultInfo,
 };
 use thiserror::Error;
 use uuid::Uuid;
@@ -104,7 +105,8 @@ pub(crate) enum RingError {
 impl World {
     /// Lets a phone ring. Gives the participant id whoever answers will have; nothing else happens before time passes.
     pub(crate) fn ring(&mut self, new: NewRing, now: ServiceTime) -> ParticipantId {
-        let wished = new.target.participant_id.clone().filter(|id| !id.as_str().is_empty() && !self.is_taken(&new.meeting, id));
+        let wished =
+            new.target.participant_id.clone().filter(|id| !id.as_str().is_empty() && !self.is_taken(&new.meeting, id));
         let id = wished.unwrap_or_else(|| ParticipantId::from(Uuid::new_v4()));
         let timeout = new.timeout.unwrap_or(self.patience.ringing);
         let mut ring = Ring {
@@ -123,7 +125,8 @@ impl World {
         };
         match new.callee {
             Callee::Person { user, forward } => {
-                ring.acts_at = (user.answering.action != AnsweringAction::Ring).then(|| now.after(user.answering.after()));
+                ring.acts_at =
+                    (user.answering.action != AnsweringAction::Ring).then(|| now.after(user.answering.after()));
                 if ring.identity.user.is_some() {
                     ring.identity = user.identity();
                 }
@@ -151,7 +154,8 @@ impl World {
     fn announce_ring(&mut self, ring: &Ring, app: App, now: ServiceTime) -> Option<CallId> {
         let caller = self.calls.get(ring.purpose.call())?;
         let tenant_id = caller.tenant_id.clone();
-        let identity = self.meetings.get(&caller.meeting)?.member(&caller.participant).map(|member| member.identity.clone());
+        let identity =
+            self.meetings.get(&caller.meeting)?.member(&caller.participant).map(|member| member.identity.clone());
         let announcement = Announcement {
             app,
             meeting: ring.meeting.clone(),
@@ -181,7 +185,11 @@ impl World {
             let Some((id, acts, deadline)) = due.map(|ring| (ring.id.clone(), ring.acts(), ring.deadline())) else {
                 return;
             };
-            if acts { self.follow_script(&id, deadline, now) } else { self.refuse_ring(&id, reason::not_answered(), now) }
+            if acts {
+                self.follow_script(&id, deadline, now)
+            } else {
+                self.refuse_ring(&id, reason::not_answered(), now)
+            }
         }
     }
 
@@ -206,7 +214,8 @@ impl World {
             AnsweringAction::Ring => ring.acts_at = None,
             AnsweringAction::Forward => match ring.forward.take().map(|next| *next) {
                 Some(Callee::Person { user, forward }) => {
-                    ring.acts_at = (user.answering.action != AnsweringAction::Ring).then(|| at.after(user.answering.after()));
+                    ring.acts_at =
+                        (user.answering.action != AnsweringAction::Ring).then(|| at.after(user.answering.after()));
                     ring.expires_at = at.after(ring.timeout);
                     ring.identity = user.identity();
                     ring.display_name.clone_from(&user.display_name);

@@ -47,10 +47,15 @@ impl World {
             return Err(SharingError::NotPng);
         }
         let meeting = self.meetings.get(meeting_id).ok_or_else(|| SharingError::NoMeeting(meeting_id.to_string()))?;
-        let presenter =
-            meeting.member(presenter).map(|member| member.id.clone()).ok_or_else(|| SharingError::NoParticipant(presenter.to_string()))?;
-        let same = meeting.sharing.as_ref().filter(|sharing| sharing.presenter == presenter).map(|sharing| sharing.id.clone());
-        if let Some(other) = meeting.sharing.as_ref().filter(|_| same.is_none()).map(|sharing| sharing.presenter.clone()) {
+        let presenter = meeting
+            .member(presenter)
+            .map(|member| member.id.clone())
+            .ok_or_else(|| SharingError::NoParticipant(presenter.to_string()))?;
+        let same =
+            meeting.sharing.as_ref().filter(|sharing| sharing.presenter == presenter).map(|sharing| sharing.id.clone());
+        if let Some(other) =
+            meeting.sharing.as_ref().filter(|_| same.is_none()).map(|sharing| sharing.presenter.clone())
+        {
             self.stop_sharing_of(meeting_id, &other, now);
         }
         let change = if same.is_some() { ChangeType::Updated } else { ChangeType::Created };

@@ -45,7 +45,8 @@ impl World {
 
     /// The next moment at which [`World::advance`] has something to do.
     pub(crate) fn next_deadline(&self) -> Option<ServiceTime> {
-        let calls = self.calls.values().flat_map(|call| [call.machine.deadline(), call.operations.deadline()]).flatten();
+        let calls =
+            self.calls.values().flat_map(|call| [call.machine.deadline(), call.operations.deadline()]).flatten();
         let people = self.waiting_people().map(|(_, _, deadline)| deadline);
         calls.chain(people).chain(self.ring_deadline()).min()
     }

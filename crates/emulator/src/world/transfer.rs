@@ -87,13 +87,7 @@ impl World {
 
     /// Moves a person from a call's conversation into another. Media does not move with it: the person goes on without,
     /// until it connects anew. The call stays for its bot to be ended by whoever asked.
-    pub(super) fn move_person(
-        &mut self,
-        from: &CallId,
-        who: &ParticipantId,
-        to: &MeetingId,
-        now: ServiceTime,
-    ) -> bool {
+    pub(super) fn move_person(&mut self, from: &CallId, who: &ParticipantId, to: &MeetingId, now: ServiceTime) -> bool {
         let Some(old) = self.calls.get(from).map(|call| call.meeting.clone()) else {
             return false;
         };
