@@ -1,9 +1,9 @@
 //! JSON held against the model; each fault is named by its path.
 //!
 //! A request is read generously, as the published examples demand: undeclared
-//! members pass, enumerations are in any case, and what is missing is left to
-//! whoever needs it. A reply is held to the letter of its version. Depth is
-//! bounded by the depth of the JSON. Nothing panics, whatever the JSON.
+//! members pass, enumerations are in any case, and a resource may be in part.
+//! A reply is held to the letter of its version. Depth is bounded by the depth
+//! of the JSON. Nothing panics, whatever the JSON.
 
 use serde_json::{Map, Value};
 
@@ -13,7 +13,7 @@ use crate::wire::{DateTimeOffset, Guid, IsoDuration, Version, type_name};
 /// How strictly JSON is held against the model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Strictness {
-    /// What a client posts.
+    /// What a client posts: the body itself whole or in part, what is inside it whole.
     Request,
     /// What a service answers: only what the version declares, and all it requires.
     Reply,
@@ -44,7 +44,8 @@ pub fn check(version: Version, type_name: &str, strictness: Strictness, value: &
 
 /// Everything in a posted body that does not fit the parameters of an action.
 ///
-/// An action the model does not know has no parameters to fit.
+/// Which parameters an action cannot do without is left to whoever carries it out; what is inside a parameter that is
+/// there must be complete. An action the model does not know has no parameters to fit.
 pub fn check_parameters(version: Version, name: &str, value: &Value) -> Vec<Fault> {
     let mut walk = Walk { version, strictness: Strictness::Request, path: String::new(), faults: Vec::new() };
     match (value, action(name)) {
@@ -81,23 +82,35 @@ impl Walk {
             }
             match ty.member(self.version, name) {
                 Some(member) if self.is_declared(member) => self.inside(name, |walk| walk.member(member, value)),
-                _ if ty.open || self.strictness == Strictness::Request => {}
+                _ if ty.open || self.is_request() => {}
                 _ => self.inside(name, |walk| walk.fault(FaultKind::Undeclared(ty.name))),
             }
         }
-        if self.strictness == Strictness::Reply {
-            let version = self.version;
-            for member in ty.members().filter(|member| !member.nullable && member.declared.has(version)) {
-                if !object.contains_key(member.name) {
-                    self.inside(member.name, |walk| walk.fault(FaultKind::Required));
-                }
+        let whole = match self.strictness {
+            Strictness::Reply => true,
+            // Whoever carries it out knows what is needed of the body itself.
+            Strictness::Request => !self.path.is_empty(),
+            Strictness::Partial => false,
+        };
+        for member in ty.members().filter(|member| whole && !member.nullable) {
+            if self.is_declared(member) && self.is_missing(object.get(member.name)) {
+                self.inside(member.name, |walk| walk.fault(FaultKind::Required));
             }
         }
     }
 
+    fn is_missing(&self, value: Option<&Value>) -> bool {
+        // In a reply null has been reported where it stands.
+        value.is_none_or(|value| self.is_request() && value.is_null())
+    }
+
     /// A request may use what another version declares; the service decides what to make of it.
     fn is_declared(&self, member: &Member) -> bool {
-        self.strictness == Strictness::Request || member.declared.has(self.version)
+        self.is_request() || member.declared.has(self.version)
+    }
+
+    fn is_request(&self) -> bool {
+        self.strictness == Strictness::Request
     }
 
     /// The type `@odata.type` names, if it may stand where `declared` does.
@@ -114,7 +127,7 @@ impl Walk {
                 return None;
             }
         };
-        let strict = self.strictness != Strictness::Request;
+        let strict = !self.is_request();
         match find_type(found) {
             Some(ty) if ty.is_a(declared.name) && !ty.is_abstract && (!strict || ty.declared.has(self.version)) => {
                 Some(ty)
@@ -134,8 +147,8 @@ impl Walk {
     fn member(&mut self, member: &Member, value: &Value) {
         match value {
             Value::Null if member.nullable => {}
-            // A client that means nothing by it; whoever needs the member will miss it.
-            Value::Null if self.strictness == Strictness::Request => {}
+            // As good as absent.
+            Value::Null if self.is_request() => {}
             Value::Null => self.fault(FaultKind::Required),
             Value::Array(items) if member.list => {
                 for (index, item) in items.iter().enumerate() {
@@ -157,7 +170,7 @@ impl Walk {
 
     fn reads_flags(&self, kind: Kind) -> bool {
         let Kind::Enumeration(name) = kind else { return false };
-        self.strictness == Strictness::Request && Enumeration::named(name).is_some_and(|it| it.flags)
+        self.is_request() && Enumeration::named(name).is_some_and(|it| it.flags)
     }
 
     fn value(&mut self, kind: Kind, value: &Value) {
@@ -166,7 +179,7 @@ impl Walk {
             | (Kind::String | Kind::Stream | Kind::Blob, Value::String(_))
             | (Kind::Boolean, Value::Bool(_))
             | (Kind::Double, Value::Number(_)) => {}
-            (Kind::Blob, Value::Object(_)) if self.strictness == Strictness::Request => {}
+            (Kind::Blob, Value::Object(_)) if self.is_request() => {}
             (Kind::Int32, Value::Number(number)) => {
                 let fits = number.as_i64().is_some_and(|number| i32::try_from(number).is_ok());
                 self.integer(fits, "Int32", number);
@@ -209,7 +222,7 @@ impl Walk {
     }
 
     fn enumerated(&mut self, enumeration: &'static Enumeration, text: &str) {
-        let strict = self.strictness != Strictness::Request;
+        let strict = !self.is_request();
         match enumeration.member(text) {
             Some((_, declared)) if strict && !declared.has(self.version) => self.no_member(enumeration.name, text),
             Some((declared, _)) if strict && declared != text => self.fault(FaultKind::Spelling { declared }),
@@ -352,6 +365,28 @@ mod tests {
         assert_eq!(faults("reportSyntheticMedia", json!({ "id": "x", "detectionDateTime": "now" })), 2);
         assert_eq!(faults("unheardOf", json!({ "id": 1 })), 0);
         assert_eq!(faults("mute", json!([])), 1);
+    }
+
+    #[test]
+    fn what_is_inside_a_parameter_is_complete() {
+        let faults = |body| {
+            let faults = check_parameters(Version::V1, "playPrompt", &body);
+            faults.iter().map(Fault::to_string).collect::<Vec<_>>()
+        };
+        let prompt = |info: Value| json!({ "@odata.type": "#microsoft.graph.mediaPrompt", "mediaInfo": info });
+        let uri = json!({ "uri": "https://files/a.wav" });
+        assert_eq!(faults(json!({})), [""; 0], "whether the parameter itself is needed is not asked");
+        assert_eq!(faults(json!({ "prompts": [prompt(uri.clone())], "clientContext": null })), [""; 0]);
+        assert_eq!(
+            faults(
+                json!({ "prompts": [prompt(uri), prompt(json!({})), prompt(Value::Null), prompt(json!({ "uri": null }))] })
+            ),
+            [
+                "`prompts[1].mediaInfo.uri` is required",
+                "`prompts[2].mediaInfo` is required",
+                "`prompts[3].mediaInfo.uri` is required",
+            ]
+        );
     }
 
     #[test]
