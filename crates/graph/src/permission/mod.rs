@@ -9,7 +9,7 @@
 mod matrix;
 pub use matrix::{Enforcement, Row, required, rows};
 mod rules;
-pub use rules::{CreateScenario, access_media_missing, create_call_missing};
+pub use rules::{CreateScenario, access_media_missing, create_call_missing, joins_as_guest};
 
 use std::fmt;
 

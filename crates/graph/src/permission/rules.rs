@@ -12,8 +12,6 @@ use crate::{Call, MediaConfig};
 pub enum CreateScenario {
     /// Meeting info is present.
     Join,
-    /// Meeting info is present, and the source is a guest.
-    JoinAsGuest,
     /// No meeting info, one target.
     PeerToPeer,
     /// No meeting info, two or more targets.
@@ -24,9 +22,7 @@ impl CreateScenario {
     /// The scenario of a create request.
     pub fn of(call: &Call) -> Self {
         let targets = call.targets.as_ref().map_or(0, Vec::len);
-        let source = call.source.as_ref().and_then(|source| source.identity.as_ref());
         match (&call.meeting_info, targets) {
-            (Some(_), _) if source.is_some_and(|identity| identity.guest.is_some()) => Self::JoinAsGuest,
             (Some(_), _) => Self::Join,
             (None, 0 | 1) => Self::PeerToPeer,
             (None, _) => Self::GroupCall,
@@ -36,8 +32,7 @@ impl CreateScenario {
     /// The permissions any one of which suffices, least privileged first.
     pub const fn sufficient(self) -> &'static [Permission] {
         match self {
-            Self::Join => &[Permission::JoinGroupCallsChat, Permission::JoinGroupCall],
-            Self::JoinAsGuest => {
+            Self::Join => {
                 &[Permission::JoinGroupCallsChat, Permission::JoinGroupCallAsGuest, Permission::JoinGroupCall]
             }
             Self::PeerToPeer => &[Permission::Initiate],
@@ -56,6 +51,12 @@ pub fn create_call_missing(call: &Call, roles: &[Permission]) -> Option<&'static
         return Some(sufficient);
     }
     access_media_missing(call.media_config.as_ref(), roles)
+}
+
+/// Whether an app with these roles can join meetings only as an anonymous guest, whatever it says of itself.
+pub fn joins_as_guest(roles: &[Permission]) -> bool {
+    roles.contains(&Permission::JoinGroupCallAsGuest)
+        && !roles.iter().any(|role| matches!(role, Permission::JoinGroupCall | Permission::JoinGroupCallsChat))
 }
 
 /// What a create or answer request lacks for its media, as above.
@@ -89,7 +90,7 @@ mod tests {
         use Permission as P;
         for (meeting, targets, enough, lacking) in [
             (true, 0, P::JoinGroupCall, P::Initiate),
-            (true, 0, P::JoinGroupCall, P::JoinGroupCallAsGuest),
+            (true, 0, P::JoinGroupCallAsGuest, P::InitiateGroupCall),
             (true, 0, P::JoinGroupCallsChat, P::AccessMedia),
             (false, 1, P::Initiate, P::InitiateGroupCall),
             (false, 2, P::InitiateGroupCall, P::Initiate),
@@ -101,12 +102,12 @@ mod tests {
     }
 
     #[test]
-    fn permission_of_guests_suffices_for_guests_only() {
-        use crate::{Identity, IdentitySet, ParticipantInfo};
-        let guest = IdentitySet::of_guest(Identity::of("3f0c4b7e-9f1c-4f5b-8c55-0d7a5c2b9f10"));
-        let as_guest = Call { source: Some(ParticipantInfo::of(guest)), ..call(true, 0, false) };
-        assert_eq!(create_call_missing(&as_guest, &[Permission::JoinGroupCallAsGuest]), None);
-        assert!(create_call_missing(&call(true, 0, false), &[Permission::JoinGroupCallAsGuest]).is_some());
+    fn whoever_may_join_as_a_guest_only_joins_as_one() {
+        use Permission as P;
+        assert!(joins_as_guest(&[P::JoinGroupCallAsGuest, P::AccessMedia]));
+        for roles in [&[P::JoinGroupCallAsGuest, P::JoinGroupCall][..], &[P::JoinGroupCallsChat], &[]] {
+            assert!(!joins_as_guest(roles), "{roles:?}");
+        }
     }
 
     #[test]
