@@ -27,7 +27,7 @@ loom: ## model-check the lock-free hand-overs
 fuzz: setup ## ten seconds on each fuzz target (SECONDS_EACH=600 for longer)
 	@scripts/fuzz.sh
 
-interop: setup ## the emulator and the bot against aiortc, Chromium and webrtc
+interop: setup ## the emulator and the bot against aiortc, Chromium, webrtc and the official Graph SDKs
 	@scripts/interop.sh
 
 bench: setup ## criterion benches (ARGS filters them)

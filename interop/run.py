@@ -13,8 +13,9 @@ import sys
 import tempfile
 import traceback
 
-from answering_service import LANE_SOURCE, AnsweringService, certificate
+from answering_service import LANE_SOURCE, AnsweringService
 from browser import Browser
+from certificates import certificate
 from service import Emulator
 from sound import near
 from stranger import Stranger
