@@ -118,6 +118,12 @@ impl Clock {
         self.sleep_until(self.now().after(span)).await;
     }
 
+    /// Waits until the clock has run for a span by itself: moving a running clock by hand does not shorten it. For limits
+    /// on what others do, who do not share this clock. A clock that stands still is moved. Cancel-safe.
+    pub async fn wait(&self, span: Duration) {
+        if self.origin.is_some() { tokio::time::sleep(span).await } else { self.sleep(span).await }
+    }
+
     fn ran(&self) -> Duration {
         self.origin.map_or(Duration::ZERO, |origin| origin.elapsed())
     }

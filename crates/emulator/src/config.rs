@@ -38,6 +38,10 @@ pub struct EmulatorConfig {
     pub allow_http_callbacks: bool,
     /// Refuse a media blob this service cannot read (400) instead of running the call without media.
     pub strict_blob: bool,
+    /// Ask for the permission matrix's role when a peer-to-peer call is answered, too. Graph's own pages disagree.
+    pub strict_answer: bool,
+    /// Refuse to change source or mode of an audio routing group (400); the reference pages disagree whether they can.
+    pub strict_routing_groups: bool,
     /// Key that callers from other machines must send as `x-antiphon-admin-key` to use the administration API.
     /// `None`: only this machine may administer.
     pub admin_key: Option<String>,
@@ -61,6 +65,8 @@ impl Default for EmulatorConfig {
             webhook_trust: Vec::new(),
             allow_http_callbacks: false,
             strict_blob: false,
+            strict_answer: false,
+            strict_routing_groups: false,
             admin_key: None,
             limits: Limits::default(),
             clock: Clock::default(),

@@ -3,11 +3,12 @@
 
 use antiphon_graph::MediaConfig;
 use antiphon_graph::action::Answer;
-use antiphon_graph::permission::access_media_missing;
+use antiphon_graph::permission::{access_media_missing, required};
 use http::{Method, StatusCode};
 
 use super::create_call::refused;
 use super::{ApiError, ApiRequest, Endpoint, Reply, check};
+use crate::meeting::Meeting;
 use crate::service::Service;
 use crate::world::AnswerTerms;
 
@@ -26,6 +27,7 @@ fn handler(service: &Service, request: &ApiRequest) -> Result<Reply, ApiError> {
     if answer.participant_capacity.is_some_and(|capacity| capacity < 1) {
         return Err(ApiError::invalid("participantCapacity must be at least 1."));
     }
+    check_role(service, request)?;
     if let Some(lacking) = access_media_missing(answer.media_config.as_ref(), &request.caller.roles) {
         return Err(ApiError::permission_missing(lacking));
     }
@@ -37,10 +39,26 @@ fn handler(service: &Service, request: &ApiRequest) -> Result<Reply, ApiError> {
         offer,
         display_name: app.display_name,
         address,
+        version: request.version,
     };
     service.change(|world, now| {
         let id = request.own_incoming_call(world)?.id.clone();
         world.answer(&id, terms, now, check::with_answer).map_err(|error| refused(&error))
     })?;
     Ok(Reply::empty(StatusCode::ACCEPTED))
+}
+
+/// The matrix asks for a role; the page of the endpoint says that peer-to-peer calls need none. The page wins unless the
+/// service is told otherwise.
+fn check_role(service: &Service, request: &ApiRequest) -> Result<(), ApiError> {
+    let Some(row) = required(request.version, "POST", "/communications/calls/{id}/answer") else {
+        return Ok(());
+    };
+    if row.allows(&request.caller.roles) {
+        return Ok(());
+    }
+    let world = service.world();
+    let call = request.own_call(&world)?;
+    let alone = world.meeting_of(call).is_some_and(Meeting::is_peer_to_peer);
+    if alone && !service.strict_answer { Ok(()) } else { Err(ApiError::permission_missing(row.sufficient())) }
 }

@@ -6,7 +6,8 @@
 
 use std::time::Duration;
 
-use antiphon_graph::permission::create_call_missing;
+use antiphon_graph::permission::{create_call_missing, joins_as_guest};
+use antiphon_graph::wire::Version;
 use antiphon_graph::{
     Call, CallDirection, CallId, Identity, IdentitySet, InvitationParticipantInfo, MediaConfig, MeetingInfo,
     ParticipantInfo,
@@ -31,7 +32,7 @@ const MAX_TARGETS: usize = 5;
 const MAX_RINGING: i32 = 115;
 
 fn handler(service: &Service, request: &ApiRequest) -> Result<Reply, ApiError> {
-    let call: Call = request.json()?;
+    let mut call: Call = request.json()?;
     let address = check::address(service, call.callback_uri.as_deref(), request.scenario_id.as_deref())?
         .ok_or_else(|| ApiError::invalid("callbackUri is required."))?;
     check::media_config(call.media_config.as_ref())?;
@@ -44,6 +45,9 @@ fn handler(service: &Service, request: &ApiRequest) -> Result<Reply, ApiError> {
     if let Some(lacking) = create_call_missing(&call, &request.caller.roles) {
         return Err(ApiError::permission_missing(lacking));
     }
+    if call.meeting_info.is_some() && joins_as_guest(&request.caller.roles) {
+        become_guest(&mut call, &app);
+    }
     // A meeting is somewhere: joining it without saying where is refused as Graph does.
     let tenant_given = call.tenant_id.as_deref();
     let fits = |tenant: &str| same_guid(tenant, &request.caller.tenant_id);
@@ -51,7 +55,7 @@ fn handler(service: &Service, request: &ApiRequest) -> Result<Reply, ApiError> {
         return Err(ApiError::tenant_mismatch());
     }
     let offer = check::offer(call.media_config.as_ref(), service.strict_blob)?;
-    let leg = Leg { app, address, offer, ringing };
+    let leg = Leg { app, address, offer, ringing, version: request.version };
     let id = if call.meeting_info.is_some() {
         join(service, request, call, leg)?
     } else {
@@ -67,6 +71,7 @@ struct Leg {
     address: Address,
     offer: Option<String>,
     ringing: Option<Duration>,
+    version: Version,
 }
 
 impl Leg {
@@ -81,6 +86,7 @@ impl Leg {
             offer: self.offer,
             address: self.address,
             expectations,
+            version: self.version,
         }
     }
 }
@@ -259,6 +265,12 @@ fn resource(call: Call, app: &App, meeting: &Meeting) -> Call {
         tenant_id: Some(meeting.tenant_id.clone()),
         ..Call::default()
     }
+}
+
+/// An application that may join as a guest only is one, named or not.
+fn become_guest(call: &mut Call, app: &App) {
+    let identity = call.source.get_or_insert_default().identity.get_or_insert_default();
+    identity.guest.get_or_insert_with(|| Identity::of(Uuid::new_v4().to_string()).named(&app.display_name));
 }
 
 /// Who the bot appears as: a guest if it says so, else always the application of the token.

@@ -11,7 +11,7 @@ use antiphon_graph::decode_segment;
 use antiphon_graph::wire::Version;
 use axum::body::Body;
 use axum::extract::State;
-use http::header::{ALLOW, AUTHORIZATION, HeaderValue};
+use http::header::{ALLOW, AUTHORIZATION, HeaderValue, USER_AGENT};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 
@@ -63,7 +63,8 @@ async fn answer(service: &Service, parts: &Parts, body: Body) -> Result<Reply, A
     let query =
         if route.endpoint.method == Method::GET { QueryOptions::of(&parts.uri)? } else { QueryOptions::default() };
     let body = body::read(&parts.headers, body, service.limits.body_bytes).await?;
-    let checked_later = route.endpoint.path == "/calls"; // which role it needs depends on the body
+    // Which role these need depends on the body, or on the call.
+    let checked_later = route.endpoint.method == Method::POST && ["/calls", "/calls/{id}/answer"].contains(&route.endpoint.path);
     if !checked_later && !route.row.allows(&caller.roles) {
         return Err(ApiError::permission_missing(route.row.sufficient()));
     }
@@ -75,6 +76,7 @@ async fn answer(service: &Service, parts: &Parts, body: Body) -> Result<Reply, A
         caller,
         base,
         scenario_id: header(&parts.headers, "scenario-id").map(str::to_owned),
+        has_user_agent: header(&parts.headers, USER_AGENT.as_str()).is_some_and(|agent| !agent.is_empty()),
     };
     let reply = guarded(|| (route.endpoint.handler)(service, &request))?;
     if route.count { reply.into_count() } else { Ok(query.apply(reply, &url)) }

@@ -221,7 +221,7 @@ impl Courier {
         }
         tokio::select! {
             answer = request.send() => judge(answer),
-            () = self.clock.sleep(self.timeout) => {
+            () = self.clock.wait(self.timeout) => {
                 Attempt::Failed(format!("no answer within {} s", self.timeout.as_secs_f32()))
             }
         }

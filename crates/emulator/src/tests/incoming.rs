@@ -186,6 +186,26 @@ async fn answer_is_checked_before_anything_changes() {
 }
 
 #[tokio::test]
+async fn answering_needs_a_role_but_for_peer_to_peer_calls() {
+    for strict in [false, true] {
+        let rig = Rig::with(|config| config.strict_answer = strict).await;
+        let pia = rig.user("Pia", Answering::default());
+        let meeting = rig.meeting();
+        let person = NewPerson { user_id: Some(pia.id.clone()), ..NewPerson::default() };
+        rig.service.join_person(&meeting.id, person).unwrap();
+        let bot = rig.callee(&["Calls.AccessMedia.All"]).await;
+        let alone = rig.user_calls(&pia, &bot, |_| {}).await;
+        let answered = bot.post(&format!("{}/answer", path_of(&alone)), answer_body(&bot)).await;
+        assert_eq!(answered.status.as_u16(), if strict { 403 } else { 202 });
+        if !strict {
+            assert_eq!(rig.webhook.next().await.summary(), "updated establishing");
+        }
+        let invited = rig.user_calls(&pia, &bot, |call| call.meeting_id = Some(meeting.id.clone())).await;
+        bot.post(&format!("{}/answer", path_of(&invited)), answer_body(&bot)).await.expect_error(403, "7504");
+    }
+}
+
+#[tokio::test]
 async fn announcement_that_nobody_takes_ends_the_call() {
     let rig = Rig::start().await;
     let pia = rig.user("Pia", Answering::default());
