@@ -1,68 +1,15 @@
-//! Golden JSON: payloads of the published shapes, read and written back.
-//!
-//! Each fixture is read as its type and written again; nothing non-null may be
-//! lost or changed, and only `@odata.type` annotations and empty lists may be
-//! added. The fixtures follow the Graph reference pages, not our serializer.
-
-use std::fs;
-use std::path::Path;
+//! Resources and notifications as they are published.
 
 use antiphon_graph::blob::{BlobKind, DocumentedMembers, OpaqueReason};
-use antiphon_graph::operation::{InviteParticipantsOperation, OperationKind};
 use antiphon_graph::{
-    AudioRoutingGroup, Call, CallState, ChangeType, Collection, CommsNotifications, CommsOperation, DeltaParticipants,
-    ErrorEnvelope, MediaConfig, MeetingInfo, Modality, OperationStatus, Participant, ResourceData, ResourcePath,
-    RoutingMode,
+    AudioRoutingGroup, Call, CallState, ChangeType, Collection, CommsNotifications, ContentSharingSession,
+    DeltaParticipants, ErrorEnvelope, MediaConfig, MeetingInfo, Modality, OnlineMeetingVideoDisabledReason,
+    Participant, ParticipantJoiningNotification, ParticipantJoiningResponse, ParticipantLeftNotification, RejectReason,
+    ResourceData, ResourcePath, RoutingMode,
 };
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-fn fixture(name: &str) -> Value {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name).with_extension("json");
-    let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    serde_json::from_str(&text).unwrap()
-}
-
-/// Reads the fixture as a `T`, writes it back and compares; returns the `T`.
-fn golden<T: Serialize + DeserializeOwned>(name: &str) -> T {
-    let published = fixture(name);
-    let read: T = serde_json::from_value(published.clone()).unwrap_or_else(|error| panic!("{name}: {error}"));
-    assert_same(name, &published, &serde_json::to_value(&read).unwrap());
-    read
-}
-
-fn assert_same(at: &str, published: &Value, written: &Value) {
-    match (published, written) {
-        (Value::Object(published), Value::Object(written)) => {
-            for (key, value) in published.iter().filter(|(_, value)| !value.is_null()) {
-                let there = written.get(key).unwrap_or_else(|| panic!("{at}/{key} was lost"));
-                assert_same(&format!("{at}/{key}"), value, there);
-            }
-            for (key, value) in written.iter().filter(|(key, _)| !published.contains_key(*key)) {
-                let empty = value.as_array().is_some_and(Vec::is_empty);
-                assert!(key == "@odata.type" || empty, "{at}/{key} was added: {value}");
-            }
-        }
-        (Value::Array(published), Value::Array(written)) => {
-            assert_eq!(published.len(), written.len(), "{at}");
-            for (index, (published, written)) in published.iter().zip(written).enumerate() {
-                assert_same(&format!("{at}/{index}"), published, written);
-            }
-        }
-        (Value::String(published), Value::String(written)) if at.ends_with("@odata.type") => {
-            assert_eq!(published.trim_start_matches('#'), written.trim_start_matches('#'), "{at}");
-            assert!(written.starts_with("#microsoft.graph."), "{at}: {written}");
-        }
-        _ => assert_eq!(published, written, "{at}"),
-    }
-}
-
-/// The golden notification's single resource, as its type.
-fn resource<T: DeserializeOwned>(notifications: &CommsNotifications) -> T {
-    let [entity] = notifications.value[0].resource_data.entities() else { panic!("one entity") };
-    serde_json::from_value(Value::Object(entity.clone())).unwrap()
-}
+use crate::{golden, resource};
 
 #[test]
 fn a_peer_to_peer_create_request_reads_whole() {
@@ -155,25 +102,6 @@ fn a_delta_roster_reads_whole() {
 }
 
 #[test]
-fn a_finished_operation_reads_in_either_status_spelling() {
-    let notifications: CommsNotifications = golden("notification_operation");
-    let operation: CommsOperation = resource(&notifications);
-    assert_eq!(operation.kind(), OperationKind::PlayPrompt);
-    assert!(operation.is_finished());
-    assert_eq!(serde_json::to_value(&operation).unwrap()["status"], "Completed");
-    assert_eq!(golden::<CommsOperation>("operation_mute").status, Some(OperationStatus::Completed));
-}
-
-#[test]
-fn an_invitation_reads_as_its_own_type_and_as_the_base() {
-    let operation: CommsOperation = golden("operation_invite");
-    assert_eq!(operation.kind(), OperationKind::InviteParticipants);
-    let invitation: InviteParticipantsOperation = operation.read_as().unwrap();
-    assert_eq!(invitation, golden("operation_invite"));
-    assert!(invitation.participants[0].replaces_call_id.is_some());
-}
-
-#[test]
 fn content_sharing_reads_with_and_without_data() {
     let notifications: CommsNotifications = golden("notification_content_sharing");
     assert_eq!(notifications.value[0].resource_data.entities().len(), 1);
@@ -205,11 +133,47 @@ fn documented_blobs_read_whole() {
 }
 
 #[test]
-fn every_fixture_is_read_by_a_test() {
-    let source = include_str!("golden.rs");
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
-    for entry in fs::read_dir(directory).unwrap() {
-        let name = entry.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned();
-        assert!(source.contains(&format!("\"{name}\"")), "{name} is read by no test");
+fn what_is_shared_reads_with_an_id_alone_and_with_more() {
+    let sessions: Collection<ContentSharingSession> = golden("content_sharing_sessions");
+    assert_eq!(sessions.value[0].presenter_participant_id, None);
+    assert_eq!(sessions.value[1].presenter_participant_id.as_ref().unwrap().as_str(), "9f0c2f4e");
+}
+
+#[test]
+fn a_participant_under_protection_reads_in_the_form_of_either_version() {
+    for name in ["participant_restricted_v1", "participant_restricted_beta"] {
+        let participant: Participant = golden(name);
+        let video = participant.restricted_experience.unwrap().video_disabled.unwrap();
+        assert_eq!(video.members(), [OnlineMeetingVideoDisabledReason::WatermarkProtection], "{name}");
     }
+    let participant: Participant = golden("participant_restricted_beta");
+    assert_eq!(participant.synthetic_media_detection.unwrap().synthetic_confidence, Some(0.875));
+}
+
+#[test]
+fn the_large_gallery_is_known_by_the_kind_of_its_application() {
+    let gallery: Participant = golden("participant_large_gallery");
+    let application = gallery.info.unwrap().identity.unwrap().application.unwrap();
+    assert_eq!(application.application_kind(), Some("LargeGallery-V2"));
+    assert_eq!(application.hidden, Some(true));
+}
+
+#[test]
+fn participants_of_a_recording_bot_come_and_go() {
+    let joining: ParticipantJoiningNotification = resource(&golden("notification_participant_joining"));
+    let call = joining.call.unwrap();
+    assert!(call.incoming_context.is_some() && call.extra.contains_key("applicationMetadata"));
+    let left: ParticipantLeftNotification = resource(&golden("notification_participant_left"));
+    assert!(left.participant_id.is_some());
+}
+
+#[test]
+fn the_three_answers_to_a_joining_participant_read_whole() {
+    assert_eq!(golden::<ParticipantJoiningResponse>("join_accept"), ParticipantJoiningResponse::accept());
+    assert_eq!(
+        golden::<ParticipantJoiningResponse>("join_reject"),
+        ParticipantJoiningResponse::reject(RejectReason::Busy)
+    );
+    let elsewhere = ParticipantJoiningResponse::invite_new_bot("https://emea.bot.example/api/calling");
+    assert_eq!(golden::<ParticipantJoiningResponse>("join_invite_new_bot"), elsewhere);
 }
