@@ -7,6 +7,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::calling::{
+    AudioRoutingGroupOptions, CallOptions, ContentSharingSessionOptions, OperationOptions, ParticipantOptions,
+};
 use crate::demo::script::{MAX_TALKERS, MIN_SECONDS, MIN_TALKERS};
 use crate::doctor::DoctorOptions;
 use crate::values::{Share, Span};
@@ -43,6 +46,19 @@ pub(crate) enum Command {
     Permissions(PermissionsOptions),
     /// Tell what a token, a registration or a webhook lacks for what a bot wants to do.
     Doctor(DoctorOptions),
+    /// Create, answer and end calls, and act on the bot's own leg, over Graph.
+    ///
+    /// Works against Graph and against any emulator: name it by --service, trust its CA by --ca-file, say who you are by
+    /// --tenant and --app-id with the secret in ANTIPHON_CLIENT_SECRET. Replies are printed as JSON.
+    Call(CallOptions),
+    /// List, invite, mute and remove the participants of a call, over Graph.
+    Participant(ParticipantOptions),
+    /// Route single participants' voices inside a group call, over Graph.
+    AudioRoutingGroup(AudioRoutingGroupOptions),
+    /// See what is being shared in a call, over Graph.
+    ContentSharingSession(ContentSharingSessionOptions),
+    /// See the operations of a call, over Graph.
+    Operation(OperationOptions),
     /// Join a meeting as a bot, speak a tone, and print which tones were heard.
     Probe(ProbeOptions),
 }

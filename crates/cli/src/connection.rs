@@ -30,11 +30,11 @@ pub(crate) fn environment(name: &str) -> Option<String> {
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct ServiceOptions {
     /// Base URL of the service, without version. Environment: ANTIPHON_SERVICE. Default: Graph's public cloud.
-    #[arg(long, value_name = "URL", help_heading = "Service")]
+    #[arg(long, global = true, value_name = "URL", help_heading = "Service")]
     pub(crate) service: Option<String>,
 
     /// CA certificate to trust besides the system's (PEM). Environment: ANTIPHON_CA_FILE.
-    #[arg(long, value_name = "FILE", help_heading = "Service")]
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Service")]
     pub(crate) ca_file: Option<PathBuf>,
 }
 
@@ -43,19 +43,19 @@ pub(crate) struct ServiceOptions {
 pub(crate) struct CredentialOptions {
     /// Base URL of the token authority. Environment: ANTIPHON_AUTHORITY or AZURE_AUTHORITY_HOST. Default: the public
     /// cloud's for Graph, else the same as --service.
-    #[arg(long, value_name = "URL", help_heading = "Credentials")]
+    #[arg(long, global = true, value_name = "URL", help_heading = "Credentials")]
     pub(crate) authority: Option<String>,
 
     /// Tenant of the meetings. Environment: ANTIPHON_TENANT_ID or AZURE_TENANT_ID.
-    #[arg(long, value_name = "ID", help_heading = "Credentials")]
+    #[arg(long, global = true, value_name = "ID", help_heading = "Credentials")]
     pub(crate) tenant: Option<String>,
 
     /// Application (client) id. Environment: ANTIPHON_APP_ID or AZURE_CLIENT_ID.
-    #[arg(long, value_name = "GUID", help_heading = "Credentials")]
+    #[arg(long, global = true, value_name = "GUID", help_heading = "Credentials")]
     pub(crate) app_id: Option<String>,
 
     /// Client secret; better kept in the environment: ANTIPHON_CLIENT_SECRET or AZURE_CLIENT_SECRET.
-    #[arg(long, value_name = "SECRET", help_heading = "Credentials")]
+    #[arg(long, global = true, value_name = "SECRET", help_heading = "Credentials")]
     pub(crate) secret: Option<String>,
 }
 
@@ -89,11 +89,11 @@ pub(crate) struct ConnectionOptions {
     pub(crate) credentials: CredentialOptions,
 
     /// Use the beta version of the API. Commands that exist in beta only do so by themselves.
-    #[arg(long, help_heading = "Service")]
+    #[arg(long, global = true, help_heading = "Service")]
     pub(crate) beta: bool,
 
     /// Which of the two families of equivalent paths to use.
-    #[arg(long, value_enum, default_value_t = Family::Communications, help_heading = "Service")]
+    #[arg(long, global = true, value_enum, default_value_t = Family::Communications, help_heading = "Service")]
     pub(crate) family: Family,
 }
 

@@ -4,6 +4,7 @@
 //! stopped by Ctrl-C. An error is one sentence that says what to do. `anyhow` lives only in this crate.
 
 mod args;
+mod calling;
 mod connection;
 mod demo;
 mod doctor;
@@ -21,6 +22,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use args::{Arguments, Command};
+use calling::GraphCommand;
 
 /// Ctrl-C, as shells report it.
 pub(crate) const INTERRUPTED: u8 = 130;
@@ -69,6 +71,11 @@ async fn run(command: Command) -> anyhow::Result<u8> {
         Command::Emulator(options) => emulator::run(options).await,
         Command::Permissions(options) => permissions::run(&options),
         Command::Doctor(options) => doctor::run(&options).await,
+        Command::Call(options) => GraphCommand::Call(&options).run().await,
+        Command::Participant(options) => GraphCommand::Participant(&options).run().await,
+        Command::AudioRoutingGroup(options) => GraphCommand::AudioRoutingGroup(&options).run().await,
+        Command::ContentSharingSession(options) => GraphCommand::ContentSharingSession(&options).run().await,
+        Command::Operation(options) => GraphCommand::Operation(&options).run().await,
         Command::Probe(options) => probe::run(&options).await,
     }
 }

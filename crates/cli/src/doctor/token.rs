@@ -107,7 +107,7 @@ impl Claims {
     }
 
     fn time(&self, now: Timestamp) -> Finding {
-        let check = "time";
+        let check = "validity";
         let (Some(expires), begins) = (self.exp.and_then(moment), self.nbf.and_then(moment)) else {
             return Finding::missing(Subject::Token, check, "there is no exp claim", "fetch a token of the authority");
         };
@@ -237,10 +237,10 @@ mod tests {
         for (changes, check, status, words) in [
             (json!({ "aud": "api://other" }), "audience", Missing, "api://other is not Graph"),
             (json!({ "aud": null }), "audience", Missing, "no aud claim"),
-            (json!({ "exp": NOW - 300 }), "time", Missing, "expired 5 min ago"),
-            (json!({ "exp": NOW + 60 }), "time", Warning, "expires in 60 s"),
-            (json!({ "exp": null }), "time", Missing, "no exp claim"),
-            (json!({ "nbf": NOW + 3600 }), "time", Missing, "not valid for another 60 min"),
+            (json!({ "exp": NOW - 300 }), "validity", Missing, "expired 5 min ago"),
+            (json!({ "exp": NOW + 60 }), "validity", Warning, "expires in 60 s"),
+            (json!({ "exp": null }), "validity", Missing, "no exp claim"),
+            (json!({ "nbf": NOW + 3600 }), "validity", Missing, "not valid for another 60 min"),
             (json!({ "scp": "User.Read Calls.All", "roles": null }), "kind", Missing, "a delegated token"),
             (json!({ "idtyp": "user", "roles": null }), "kind", Missing, "a delegated token"),
             (json!({ "roles": null }), "kind", Missing, "nothing is consented to"),
@@ -278,7 +278,7 @@ mod tests {
     fn absurd_times_do_not_panic() {
         for exp in [json!(1e300), json!(-1e300), json!(0), json!(i64::MAX)] {
             let findings = examine(&changed(json!({ "exp": exp, "nbf": exp })));
-            assert!(findings.iter().any(|finding| finding.check == "time" && finding.status != Status::Ok));
+            assert!(findings.iter().any(|finding| finding.check == "validity" && finding.status != Status::Ok));
         }
     }
 }

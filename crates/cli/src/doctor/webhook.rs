@@ -277,10 +277,10 @@ fn refusal_by(check: &str, outcome: &Outcome) -> Finding {
 fn pace(took: Duration) -> Finding {
     let seen = format!("answered within {} ms", took.as_millis().max(1));
     if took <= SLOW {
-        return Finding::ok(SUBJECT, "time", seen);
+        return Finding::ok(SUBJECT, "answer time", seen);
     }
     let fix = "answer before the work is done: an incoming call has 15 s to be answered, 5 s for policy recording";
-    Finding::warning(SUBJECT, "time", seen, fix)
+    Finding::warning(SUBJECT, "answer time", seen, fix)
 }
 
 /// Whether an app of these roles may read who is calling.
