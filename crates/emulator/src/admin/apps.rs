@@ -1,27 +1,84 @@
-//! App registrations, admin consent and users.
+//! App registrations and admin consent.
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::{Path, State};
 use axum::response::Json;
-use axum::routing::{get, post};
+use axum::routing::{delete, get, patch, post};
 use http::StatusCode;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
 use super::AdminError;
 use super::json::AdminJson;
-use crate::entra::{App, Consent, DirectoryError, NewApp, NewUser, User};
+use super::schema::{Kind, Member, Schema};
+use super::table::Route;
+use crate::entra::{App, Consent, DirectoryError, NewApp};
 use crate::service::Service;
 
-pub(super) fn routes() -> Router<Arc<Service>> {
-    Router::new()
-        .route("/emulator/apps", get(list).post(register))
-        .route("/emulator/apps/{app}", get(show).patch(change).delete(remove))
-        .route("/emulator/apps/{app}/consent", post(consent))
-        .route("/emulator/users", get(users).post(add_user))
-}
+pub(super) const ROUTES: &[Route] = &[
+    Route::get("/emulator/apps", || get(list), "Every application registration.")
+        .gives(200, Kind::Collection(&Kind::One(&APP))),
+    Route::post("/emulator/apps", || post(register), "Registers an application; nothing is consented yet.")
+        .takes(&NEW_APP)
+        .gives(201, Kind::One(&APP)),
+    Route::get("/emulator/apps/{app}", || get(show), "One application registration.").gives(200, Kind::One(&APP)),
+    Route::patch("/emulator/apps/{app}", || patch(change), "Changes a registration.")
+        .takes(&APP_PATCH)
+        .gives(200, Kind::One(&APP)),
+    Route::delete("/emulator/apps/{app}", || delete(remove), "Removes a registration; calls it has go on."),
+    Route::post(
+        "/emulator/apps/{app}/consent",
+        || post(consent),
+        "Consents as a tenant's administrator; replaces an earlier consent. Tokens given from now on carry it.",
+    )
+    .takes(&CONSENT)
+    .gives(200, Kind::One(&APP)),
+];
+
+const APP: Schema = Schema {
+    name: "App",
+    members: &[
+        Member::must("appId", Kind::Text, "Client id, a GUID."),
+        Member::must("clientSecret", Kind::Text, "Client secret."),
+        Member::must("displayName", Kind::Text, "Name shown in rosters."),
+        Member::must("tenantId", Kind::Text, "Tenant it was registered in."),
+        Member::must(
+            "callingBot",
+            Kind::Flag,
+            "Whether it is registered as a calling bot; if not, calls are refused (7503).",
+        ),
+        Member::default("webhookUrl", Kind::Text, "Where calls to it are announced; without one nobody can call it."),
+        Member::must("permissions", Kind::List(&Kind::Text), "Permissions it asks for."),
+        Member::must("consents", Kind::Map(&Kind::List(&Kind::Text)), "What administrators consented to, by tenant."),
+    ],
+};
+
+const NEW_APP: Schema = Schema {
+    name: "NewApp",
+    members: &[
+        Member::must("displayName", Kind::Text, "Name shown in rosters."),
+        Member::may("appId", Kind::Text, "Client id, a GUID; a fresh one if left out."),
+        Member::may("clientSecret", Kind::Text, "Client secret; a fresh one if left out."),
+        Member::may("tenantId", Kind::Text, "Home tenant; the first tenant if left out."),
+        Member::default("permissions", Kind::List(&Kind::Text), "Permissions to ask for."),
+        Member::default("withoutCalling", Kind::Flag, "Registered as an application that does not call."),
+        Member::may("webhookUrl", Kind::Text, "Where calls to it are announced."),
+    ],
+};
+
+const APP_PATCH: Schema = Schema {
+    name: "AppPatch",
+    members: &[Member::may("webhookUrl", Kind::Text, "Where calls to it are announced; null takes it away.")],
+};
+
+const CONSENT: Schema = Schema {
+    name: "Consent",
+    members: &[
+        Member::may("tenantId", Kind::Text, "Tenant whose administrator consents; the home tenant if left out."),
+        Member::may("permissions", Kind::List(&Kind::Text), "What is consented to; all the app asks for if left out."),
+    ],
+};
 
 async fn list(State(service): State<Arc<Service>>) -> Json<Value> {
     Json(json!({ "value": service.directory().apps().collect::<Vec<_>>() }))
@@ -76,15 +133,4 @@ async fn consent(
     AdminJson(consent): AdminJson<Consent>,
 ) -> Result<Json<App>, AdminError> {
     Ok(Json(service.directory().consent(&app, consent)?))
-}
-
-async fn users(State(service): State<Arc<Service>>) -> Json<Value> {
-    Json(json!({ "value": service.directory().users().collect::<Vec<_>>() }))
-}
-
-async fn add_user(
-    State(service): State<Arc<Service>>,
-    AdminJson(new): AdminJson<NewUser>,
-) -> Result<(StatusCode, Json<User>), AdminError> {
-    Ok((StatusCode::CREATED, Json(service.directory().add_user(new)?)))
 }

@@ -11,6 +11,7 @@ use serde_json::json;
 use crate::entra::DirectoryError;
 use crate::operations::OperationError;
 use crate::patience::is_body_timeout;
+use crate::tls::TlsError;
 
 /// A refused request: status, code word and a sentence.
 #[derive(Debug)]
@@ -34,7 +35,7 @@ impl AdminError {
         Self { status: StatusCode::METHOD_NOT_ALLOWED, code: "methodNotAllowed", message: message.into() }
     }
 
-    fn invalid(message: impl Into<String>) -> Self {
+    pub(super) fn invalid(message: impl Into<String>) -> Self {
         Self { status: StatusCode::BAD_REQUEST, code: "invalid", message: message.into() }
     }
 }
@@ -66,6 +67,16 @@ impl From<DirectoryError> for AdminError {
             DirectoryError::UnknownApp(_) | DirectoryError::UnknownUser(_) => Self::not_found(message),
             DirectoryError::Taken(_) => Self { status: StatusCode::CONFLICT, code: "taken", message },
             _ => Self::invalid(message),
+        }
+    }
+}
+
+impl From<TlsError> for AdminError {
+    fn from(error: TlsError) -> Self {
+        let message = error.to_string();
+        match error {
+            TlsError::HostName(_) | TlsError::TooManyHosts(_) => Self::invalid(message),
+            _ => Self { status: StatusCode::INTERNAL_SERVER_ERROR, code: "certificate", message },
         }
     }
 }

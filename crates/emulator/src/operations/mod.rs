@@ -90,6 +90,7 @@ pub struct ParticipantView {
 
 /// A session description.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct SessionDescription {
     /// Offer or answer.
     #[serde(rename = "type")]

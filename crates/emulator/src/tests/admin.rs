@@ -154,3 +154,55 @@ async fn join_page_is_one_self_contained_file() {
     );
     rig.admin(Method::GET, "/emulator/meetings/x/join", None).await.expect(404);
 }
+
+#[tokio::test]
+async fn certificate_is_issued_for_this_machine_or_for_named_hosts() {
+    let rig = Rig::start().await;
+    let issued = rig.admin(Method::POST, "/emulator/certificates", None).await.expect(201);
+    assert_eq!(issued["hosts"], json!(["localhost", "127.0.0.1", "::1"]));
+    assert!(issued["certificatePem"].as_str().unwrap().ends_with(rig.service.certificates().pem()));
+    let named = json!({ "hosts": ["bot.test", "10.1.2.3"] });
+    let issued = rig.admin(Method::POST, "/emulator/certificates", Some(named.clone())).await.expect(201);
+    assert_eq!(issued["hosts"], named["hosts"]);
+    for hosts in [json!(["bot test"]), json!(vec!["a.test"; 101])] {
+        let answer = rig.admin(Method::POST, "/emulator/certificates", Some(json!({ "hosts": hosts }))).await;
+        assert!(answer.expect(400)["error"]["message"].as_str().unwrap().contains("certificate"));
+    }
+}
+
+#[tokio::test]
+async fn clock_is_read_and_moved_forward_only() {
+    let rig = Rig::start().await;
+    let before = rig.admin(Method::GET, "/emulator/clock", None).await.expect(200);
+    assert_eq!(before["advancedSeconds"], 0.0);
+    let advance = json!({ "advanceSeconds": 2700.5 });
+    let after = rig.admin(Method::POST, "/emulator/clock", Some(advance)).await.expect(200);
+    assert_eq!(after["advancedSeconds"], 2700.5);
+    let time = |answer: &Value| answer["now"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+    assert_eq!(time(&after).duration_since(time(&before)).as_millis(), 2_700_500);
+    for bad in [json!(-1), json!(1e300), json!("1"), json!(null)] {
+        let answer = rig.admin(Method::POST, "/emulator/clock", Some(json!({ "advanceSeconds": bad }))).await;
+        assert_eq!(answer.expect(400)["error"]["code"], "invalid");
+    }
+    let unchanged = rig.admin(Method::GET, "/emulator/clock", None).await.expect(200);
+    assert_eq!(unchanged["advancedSeconds"], 2700.5);
+}
+
+#[tokio::test]
+async fn call_without_keep_alive_ends_when_the_clock_is_moved_over_http() {
+    let rig = Rig::start().await;
+    let meeting = rig.meeting();
+    let bot = rig.bot(JOIN).await;
+    let call = path_of(&bot.join(&meeting).await);
+    let advance = |seconds: u32| json!({ "advanceSeconds": seconds });
+    rig.admin(Method::POST, "/emulator/clock", Some(advance(44 * 60))).await.expect(200);
+    bot.request(Method::POST, &format!("{call}/keepAlive"), None).await.expect(200);
+    rig.admin(Method::POST, "/emulator/clock", Some(advance(45 * 60))).await.expect(200);
+    loop {
+        let summary = rig.webhook.next().await.summary();
+        if summary.contains("terminated") {
+            assert_eq!(summary, "deleted terminated 408/8537");
+            break;
+        }
+    }
+}

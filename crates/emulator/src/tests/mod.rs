@@ -13,6 +13,7 @@ mod life;
 mod media;
 mod notifications;
 mod odata;
+mod openapi;
 mod outgoing;
 mod patience;
 mod roster;
@@ -159,9 +160,13 @@ impl Rig {
     }
 
     async fn admin(&self, method: Method, path: &str, body: Option<Value>) -> Answer {
+        let asked = method.clone();
         let request = Request::builder().method(method).uri(path).header(HOST, "localhost:8443");
         let body = body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
-        self.send(local(request.body(body).unwrap())).await
+        let answer = self.send(local(request.body(body).unwrap())).await;
+        let complaints = crate::admin::checks::complaints_about(&asked, path, answer.status.as_u16(), &answer.body);
+        assert!(complaints.is_empty(), "not as the document says: {complaints:?}");
+        answer
     }
 
     fn meeting(&self) -> MeetingView {
