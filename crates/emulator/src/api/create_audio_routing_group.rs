@@ -11,9 +11,9 @@ pub(super) const ENDPOINT: Endpoint =
     Endpoint { method: Method::POST, path: "/calls/{id}/audioRoutingGroups", handler };
 
 fn handler(service: &Service, request: &ApiRequest) -> Result<Reply, ApiError> {
+    let group: AudioRoutingGroup = request.resource("audioRoutingGroup")?;
     let mut world = service.world();
-    let call = request.own_call(&world)?.id.clone();
-    let group: AudioRoutingGroup = request.json()?;
+    let call = request.own_group_call(&world)?.id.clone();
     Ok(Reply::ok(&world.create_group(&call, group)?))
 }
 
@@ -23,7 +23,8 @@ impl From<GroupError> for ApiError {
             GroupError::NoCall => Self::call_not_found(),
             GroupError::NoGroup(_) => Self::not_found(error.to_string()),
             GroupError::Duplicate(_) => Self::conflict(error.to_string()),
-            GroupError::Rule(_) => Self::invalid(error.to_string()),
+            GroupError::Rule(ref rule) => Self::invalid(error.to_string()).about(rule.member()),
+            GroupError::Fixed(member) => Self::invalid(error.to_string()).about(member),
             GroupError::Media(_) => Self::internal(error.to_string()),
         }
     }

@@ -10,7 +10,7 @@ pub(super) const ENDPOINT: Endpoint =
 
 fn handler(service: &Service, request: &ApiRequest) -> Result<Reply, ApiError> {
     let mut world = service.world();
-    let call = request.own_call(&world)?.id.clone();
+    let call = request.own_group_call(&world)?.id.clone();
     world.delete_group(&call, request.item_id())?;
     Ok(Reply::empty(StatusCode::NO_CONTENT))
 }

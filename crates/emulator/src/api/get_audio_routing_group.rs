@@ -11,7 +11,7 @@ pub(super) const ENDPOINT: Endpoint =
 
 fn handler(service: &Service, request: &ApiRequest) -> Result<Reply, ApiError> {
     let world = service.world();
-    let call = request.own_call(&world)?;
+    let call = request.own_group_call_in_any_state(&world)?;
     let name = request.item_id();
     let index = call.group_index(name).ok_or_else(|| GroupError::NoGroup(name.to_owned()))?;
     Ok(Reply::ok(&call.groups[index]))

@@ -11,7 +11,8 @@ fn handler(service: &Service, request: &ApiRequest) -> Result<Reply, ApiError> {
     let world = service.world();
     let call = request.own_call(&world)?;
     let wanted = request.participant_id();
-    let participant = world.participants(call).into_iter().find(|participant| participant.id == wanted);
+    let participant =
+        world.participants(call, request.version).into_iter().find(|participant| participant.id == wanted);
     let mut participant = participant.ok_or_else(|| ApiError::not_found("Participant not found"))?;
     let context = request.context(&format!("communications/calls('{}')/participants/$entity", call.id));
     participant.extra.insert("@odata.context".to_owned(), context.into());

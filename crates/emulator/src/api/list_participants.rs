@@ -11,7 +11,7 @@ pub(super) const ENDPOINT: Endpoint = Endpoint { method: Method::GET, path: "/ca
 fn handler(service: &Service, request: &ApiRequest) -> Result<Reply, ApiError> {
     let world = service.world();
     let call = request.own_call(&world)?;
-    let mut page = Collection::of(world.participants(call));
+    let mut page = Collection::of(world.participants(call, request.version));
     page.odata_context = Some(request.context(&format!("communications/calls('{}')/participants", call.id)));
     Ok(Reply::ok(&page))
 }

@@ -80,6 +80,16 @@ pub(crate) fn no_endpoint() -> ResultInfo {
     reason(480, 10037, "The called party has no registered endpoint.")
 }
 
+/// The caller may not dial telephone numbers.
+pub(crate) fn telephony_barred() -> ResultInfo {
+    reason(403, 10151, "Calls to telephone numbers are not allowed.")
+}
+
+/// Who was invited could not be taken over from the call they were in.
+pub(crate) fn precondition_failed() -> ResultInfo {
+    reason(412, 9999, "The invitation's precondition does not hold.")
+}
+
 /// The callee declined. No pair is published for it: this is the SIP code for "decline".
 pub(crate) fn declined() -> ResultInfo {
     reason(603, 0, "The called party declined the call.")

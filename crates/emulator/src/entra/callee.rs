@@ -20,6 +20,8 @@ pub(crate) enum Callee {
     App(App),
     /// Nobody this service knows: no endpoint rings.
     Nobody,
+    /// A telephone number the caller may not dial.
+    Barred,
 }
 
 impl Directory {
@@ -117,7 +119,11 @@ mod tests {
     #[test]
     fn people_are_found_by_number_and_strangers_are_nobody() {
         let mut directory = Directory::new(crate::config::DEFAULT_TENANT).unwrap();
-        let new = NewUser { display_name: "Pia".to_owned(), phone_number: Some("+15551234".to_owned()), ..NewUser::default() };
+        let new = NewUser {
+            display_name: "Pia".to_owned(),
+            phone_number: Some("+15551234".to_owned()),
+            ..NewUser::default()
+        };
         let pia = directory.add_user(new).unwrap();
         let by_number = |number: &str| {
             directory.callee(&IdentitySet { phone: Some(Identity::of(number)), ..IdentitySet::default() })

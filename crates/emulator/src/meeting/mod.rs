@@ -122,6 +122,8 @@ pub(crate) struct Member {
     pub(crate) shares_screen: bool,
     /// Listens to music.
     pub(crate) on_hold: bool,
+    /// Invited not to be shown.
+    pub(crate) hidden: bool,
     /// What a recording bot says about its recording.
     pub(crate) recording: Option<RecordingInfo>,
     /// The last report of a detection bot.
@@ -172,6 +174,15 @@ impl Meeting {
         self.members.iter_mut().find(|member| member.id == *id)
     }
 
+    /// Tells media how a member is in the mix now.
+    pub(crate) fn renew_terms(&self, id: &ParticipantId) {
+        if let Some(member) = self.member(id) {
+            let terms = member.terms();
+            self.media.set_in_default_group(&member.id, terms.in_default_group);
+            self.media.set_muted(&member.id, terms.muted);
+        }
+    }
+
     /// Takes a member out of the list; media is the caller's business.
     pub(crate) fn remove(&mut self, id: &ParticipantId) -> Option<Member> {
         let index = self.members.iter().position(|member| member.id == *id)?;
@@ -205,9 +216,21 @@ impl Member {
             in_lobby: false,
             shares_screen: false,
             on_hold: false,
+            hidden: false,
             recording: None,
             synthetic: None,
         }
+    }
+
+    /// Whether it hears and is heard at all: not while it waits in the lobby or listens to music.
+    pub(crate) fn takes_part(&self) -> bool {
+        !self.in_lobby && !self.on_hold
+    }
+
+    /// How it is in the mix now.
+    pub(crate) fn terms(&self) -> JoinTerms {
+        let outside = !self.takes_part();
+        JoinTerms { in_default_group: self.in_default_group && !outside, muted: self.muted || outside }
     }
 
     pub(crate) fn call(&self) -> Option<&CallId> {

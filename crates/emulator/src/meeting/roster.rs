@@ -1,10 +1,13 @@
 //! The roster as Graph shows it, and each call's feed of it.
 //!
-//! A member becomes a `participant`; a feed turns changes into full rosters or, if the call asked for it, into deltas
-//! numbered from 1 without gaps. Pure. Spec: Graph `participant`, `deltaParticipants`, `mediaStream`.
+//! A member becomes a `participant` with what the API version of its reader declares; a feed turns changes into full
+//! rosters or, if the call asked for it, into deltas numbered from 1 without gaps. Pure.
+//! Spec: Graph `participant`, `deltaParticipants`, `mediaStream`.
 
+use antiphon_graph::wire::Version;
 use antiphon_graph::{
-    CallId, DeltaParticipants, MediaDirection, MediaStream, Modality, Participant, ParticipantInfo, RemovedState,
+    CallId, DeltaParticipants, MediaDirection, MediaStream, Modality, Participant, ParticipantId, ParticipantInfo,
+    RemovedState,
 };
 use uuid::Uuid;
 
@@ -12,8 +15,12 @@ use super::{Meeting, Member};
 use crate::notify::Notification;
 
 impl Member {
-    /// The member as a roster entry.
-    pub(crate) fn participant(&self) -> Participant {
+    /// The member as a roster entry of an API version: `participant` is a closed type.
+    pub(crate) fn participant(&self, version: Version) -> Participant {
+        let mut recording = self.recording.clone();
+        if let Some(recording) = recording.as_mut().filter(|_| version == Version::V1) {
+            recording.initiated_by = None;
+        }
         let mut streams = Vec::new();
         if let Some(source_id) = self.source_id {
             let direction = if self.on_hold { MediaDirection::Inactive } else { MediaDirection::SendReceive };
@@ -29,8 +36,8 @@ impl Member {
             is_in_lobby: Some(self.in_lobby),
             is_muted: Some(self.muted),
             media_streams: streams,
-            recording_info: self.recording.clone(),
-            synthetic_media_detection: self.synthetic.clone(),
+            recording_info: recording,
+            synthetic_media_detection: self.synthetic.clone().filter(|_| version == Version::Beta),
             ..Participant::new(self.id.clone())
         }
     }
@@ -50,8 +57,8 @@ impl Member {
 
 impl Meeting {
     /// Everybody, as roster entries.
-    pub(crate) fn participants(&self) -> Vec<Participant> {
-        self.roster().map(Member::participant).collect()
+    pub(crate) fn participants(&self, version: Version) -> Vec<Participant> {
+        self.roster().map(|member| member.participant(version)).collect()
     }
 }
 
@@ -60,7 +67,14 @@ const SCREEN_SOURCES: u32 = 1 << 24;
 
 /// What one call is told about the roster.
 #[derive(Debug)]
-pub(crate) enum RosterFeed {
+pub(crate) struct RosterFeed {
+    /// The version its bot speaks.
+    pub(crate) version: Version,
+    mode: Mode,
+}
+
+#[derive(Debug)]
+enum Mode {
     /// The complete roster at each change.
     Full,
     /// Only what changed; holds the number of the last update.
@@ -68,26 +82,46 @@ pub(crate) enum RosterFeed {
 }
 
 impl RosterFeed {
-    /// The first roster of a call: everybody, in either mode.
-    pub(crate) fn first(&mut self, call: &CallId, meeting: &Meeting) -> Notification {
-        self.changed(call, meeting, meeting.participants())
+    /// Full rosters for a bot that speaks this version.
+    pub(crate) fn full(version: Version) -> Self {
+        Self { version, mode: Mode::Full }
     }
 
-    /// The roster after these entries appeared or changed.
-    pub(crate) fn changed(&mut self, call: &CallId, meeting: &Meeting, changed: Vec<Participant>) -> Notification {
-        match self {
-            Self::Full => Notification::roster(call, &meeting.participants()),
-            Self::Delta(sequence) => delta(call, sequence, changed),
-        }
+    /// Tells only what changes, from now on.
+    pub(crate) fn send_deltas(&mut self) {
+        self.mode = Mode::Delta(0);
+    }
+
+    /// The first roster of a call: everybody, in either mode.
+    pub(crate) fn first(&mut self, call: &CallId, meeting: &Meeting) -> Notification {
+        self.notification(call, meeting, |version| meeting.participants(version))
+    }
+
+    /// The roster after these members appeared or changed.
+    pub(crate) fn changed(&mut self, call: &CallId, meeting: &Meeting, changed: &[ParticipantId]) -> Notification {
+        let of = |version| changed.iter().filter_map(|id| Some(meeting.member(id)?.participant(version))).collect();
+        self.notification(call, meeting, of)
     }
 
     /// The roster after a member left.
     pub(crate) fn left(&mut self, call: &CallId, meeting: &Meeting, gone: &Member) -> Notification {
-        let removed = Participant {
+        let removed = |version| Participant {
             removed_state: Some(RemovedState { reason: Some("Left".to_owned()), ..RemovedState::default() }),
-            ..gone.participant()
+            ..gone.participant(version)
         };
-        self.changed(call, meeting, vec![removed])
+        self.notification(call, meeting, |version| vec![removed(version)])
+    }
+
+    fn notification(
+        &mut self,
+        call: &CallId,
+        meeting: &Meeting,
+        changed: impl FnOnce(Version) -> Vec<Participant>,
+    ) -> Notification {
+        match &mut self.mode {
+            Mode::Full => Notification::roster(call, &meeting.participants(self.version)),
+            Mode::Delta(sequence) => delta(call, sequence, changed(self.version)),
+        }
     }
 }
 

@@ -21,8 +21,22 @@ pub(crate) enum GroupRuleError {
     SourceAmongReceivers(ParticipantId),
     #[error("The receiver {0} is listed twice.")]
     ReceiverTwice(ParticipantId),
-    #[error("{0} is not a participant of this call.")]
-    UnknownParticipant(ParticipantId),
+    #[error("{member}: {id} is not a participant of this call.")]
+    UnknownParticipant { member: String, id: ParticipantId },
+}
+
+impl GroupRuleError {
+    /// The member of the group that breaks the rule, by path.
+    pub(crate) fn member(&self) -> String {
+        match self {
+            Self::UnknownMode(_) => "routingMode".to_owned(),
+            Self::SourceCount(_) => "sources".to_owned(),
+            Self::OneToOneReceivers(_) | Self::NoReceivers | Self::SourceAmongReceivers(_) | Self::ReceiverTwice(_) => {
+                "receivers".to_owned()
+            }
+            Self::UnknownParticipant { member, .. } => member.clone(),
+        }
+    }
 }
 
 /// Checks a group whole; `find` gives a member's id as the meeting spells it.
@@ -45,8 +59,11 @@ pub(crate) fn check_group(
         RoutingMode::OneToOne | RoutingMode::Multicast => {}
         other => return Err(GroupRuleError::UnknownMode(other.to_string())),
     }
-    for id in group.sources.iter_mut().chain(&mut group.receivers) {
-        *id = find(id).ok_or_else(|| GroupRuleError::UnknownParticipant(id.clone()))?;
+    for (list, ids) in [("sources", &mut group.sources), ("receivers", &mut group.receivers)] {
+        for (index, id) in ids.iter_mut().enumerate() {
+            let unknown = || GroupRuleError::UnknownParticipant { member: format!("{list}[{index}]"), id: id.clone() };
+            *id = find(id).ok_or_else(unknown)?;
+        }
     }
     let source = &group.sources[0];
     for (index, receiver) in group.receivers.iter().enumerate() {
@@ -63,6 +80,10 @@ pub(crate) fn check_group(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn unknown(member: &str) -> GroupRuleError {
+        GroupRuleError::UnknownParticipant { member: member.to_owned(), id: "zz-9".into() }
+    }
 
     fn check(mode: RoutingMode, sources: &[&str], receivers: &[&str]) -> Result<AudioRoutingGroup, GroupRuleError> {
         let ids = |names: &[&str]| names.iter().map(|name| ParticipantId::new(*name)).collect::<Vec<_>>();
@@ -82,8 +103,8 @@ mod tests {
             (Multicast, &["aa-1", "bb-2"], &["cc-3"], E::SourceCount(2)),
             (Multicast, &[], &["cc-3"], E::SourceCount(0)),
             (Multicast, &["aa-1"], &[], E::NoReceivers),
-            (Multicast, &["aa-1"], &["zz-9"], E::UnknownParticipant("zz-9".into())),
-            (Multicast, &["zz-9"], &["bb-2"], E::UnknownParticipant("zz-9".into())),
+            (Multicast, &["aa-1"], &["bb-2", "zz-9"], unknown("receivers[1]")),
+            (Multicast, &["zz-9"], &["bb-2"], unknown("sources[0]")),
             (Multicast, &["aa-1"], &["bb-2", "AA1"], E::SourceAmongReceivers("aa-1".into())),
             (Multicast, &["aa-1"], &["bb-2", "BB-2"], E::ReceiverTwice("bb-2".into())),
             (RoutingMode::parse("anyToAny"), &["aa-1"], &["bb-2"], E::UnknownMode("anyToAny".to_owned())),

@@ -129,8 +129,10 @@ impl World {
             .and_then(|targets| targets.first())
             .and_then(|target| target.identity.clone())
             .unwrap_or_default();
+        let ring = call.ring.as_ref().and_then(|ring| self.rings.get(ring));
         let member = Member {
-            in_default_group: terms.in_default_group,
+            in_default_group: terms.in_default_group && ring.is_none_or(|ring| ring.in_default_group),
+            hidden: ring.is_some_and(|ring| ring.hidden),
             in_roster: false,
             ..Member::new(participant, identity, terms.display_name, MemberKind::Bot { call: id.clone() })
         };

@@ -7,6 +7,7 @@
 mod calls;
 mod groups;
 mod incoming;
+mod invitations;
 mod legs;
 mod operations;
 mod people;
@@ -17,6 +18,7 @@ mod transfer;
 
 pub(crate) use groups::GroupError;
 pub(crate) use incoming::{Announcement, AnswerTerms};
+pub(crate) use invitations::Invitee;
 pub(crate) use legs::{JoinError, NewLeg};
 pub(crate) use people::{PersonError, PersonJoining};
 pub(crate) use rings::{NewRing, Purpose, Ring, RingError};

@@ -27,7 +27,7 @@ pub(crate) enum Purpose {
     Callee { call: CallId },
     /// A group call was placed to several.
     GroupTarget { call: CallId },
-    /// An invite operation waits.
+    /// An invite operation waits, for the first of those it rings.
     Invitation { call: CallId, operation: String },
     /// A bot passed its incoming call on. `caller`: what the bot that rang it waits for.
     Redirection { call: CallId, caller: Option<Box<Purpose>> },
@@ -47,6 +47,15 @@ impl Purpose {
             | Self::Redirection { call, .. }
             | Self::Transfer { call }
             | Self::HandOver { call, .. } => call,
+        }
+    }
+
+    /// Whether it is rung, directly or by way of bots that passed it on, for this invite operation.
+    fn invites_for(&self, wanted: &str) -> bool {
+        match self {
+            Self::Invitation { operation, .. } => operation == wanted,
+            Self::Redirection { caller: Some(caller), .. } => caller.invites_for(wanted),
+            _ => false,
         }
     }
 
@@ -74,7 +83,11 @@ pub(crate) struct Ring {
     /// The announced call, if an application rings.
     pub(crate) app_call: Option<CallId>,
     pub(crate) purpose: Purpose,
-    in_default_group: bool,
+    pub(super) in_default_group: bool,
+    /// Whoever answers is not shown in rosters.
+    pub(super) hidden: bool,
+    /// Why it cannot ring at all, for targets that have no user and no application.
+    refusal: ResultInfo,
     acts_at: Option<ServiceTime>,
     expires_at: ServiceTime,
     timeout: Duration,
@@ -117,6 +130,8 @@ impl World {
             forward: None,
             app_call: None,
             in_default_group: new.target.remove_from_default_audio_routing_group != Some(true),
+            hidden: new.target.hidden == Some(true),
+            refusal: reason::no_endpoint(),
             acts_at: None,
             expires_at: now.after(timeout),
             timeout,
@@ -135,6 +150,10 @@ impl World {
                 ring.forward = forward;
             }
             Callee::Nobody => ring.acts_at = Some(now),
+            Callee::Barred => {
+                ring.acts_at = Some(now);
+                ring.refusal = reason::telephony_barred();
+            }
             Callee::App(app) => {
                 ring.display_name.clone_from(&app.display_name);
                 match self.announce_ring(&ring, app, now) {
@@ -147,7 +166,8 @@ impl World {
         id
     }
 
-    fn is_taken(&self, meeting: &MeetingId, id: &ParticipantId) -> bool {
+    /// Whether somebody in the conversation, or on the way to one, has this participant id.
+    pub(crate) fn is_taken(&self, meeting: &MeetingId, id: &ParticipantId) -> bool {
         self.rings.contains_key(id) || self.meetings.get(meeting).is_some_and(|meeting| meeting.member(id).is_some())
     }
 
@@ -198,7 +218,8 @@ impl World {
             return;
         };
         let Some(user) = &ring.user else {
-            self.refuse_ring(id, reason::no_endpoint(), now);
+            let why = ring.refusal.clone();
+            self.refuse_ring(id, why, now);
             return;
         };
         match user.answering.action {
@@ -251,8 +272,12 @@ impl World {
             muted: false,
             hang_up_at: ring.user.as_ref().and_then(|user| user.answering.hang_up_after()).map(|span| now.after(span)),
         };
-        let meeting = ring.meeting.clone();
+        let (meeting, hidden) = (ring.meeting.clone(), ring.hidden);
         let joined = self.prepare_person(&meeting, person, now)?;
+        if let Some(member) = self.meetings.get_mut(&meeting).and_then(|meeting| meeting.member_mut(id)) {
+            member.hidden = hidden;
+            member.in_roster = !hidden;
+        }
         // An ended operation is told before the roster that shows its effect.
         if let Some(ring) = self.rings.remove(id) {
             self.fulfil_before_roster(&ring.purpose, now);
@@ -314,7 +339,10 @@ impl World {
             Purpose::Callee { call } => self.feed(call, CallInput::End(why), now),
             Purpose::GroupTarget { .. } => {}
             Purpose::Invitation { call, operation } => {
-                self.end_operation(call, operation, OperationStatus::Failed, Some(why), now);
+                // Of several invited, one who comes is enough; the last who does not decides.
+                if !self.rings.values().any(|ring| ring.purpose.invites_for(operation)) {
+                    self.end_operation(call, operation, OperationStatus::Failed, Some(why), now);
+                }
             }
             Purpose::Redirection { call, caller } => {
                 if self.rings.values().all(|ring| ring.purpose.call() != call) {

@@ -9,7 +9,7 @@ use super::{NewRing, Purpose, World};
 use crate::call::{CallInput, reason};
 use crate::clock::ServiceTime;
 use crate::entra::Callee;
-use crate::meeting::{MeetingId, MemberKind};
+use crate::meeting::{MeetingId, Member, MemberKind};
 
 impl World {
     /// Starts a transfer to somebody who rings first.
@@ -88,6 +88,18 @@ impl World {
     /// Moves a person from a call's conversation into another. Media does not move with it: the person goes on without,
     /// until it connects anew. The call stays for its bot to be ended by whoever asked.
     pub(super) fn move_person(&mut self, from: &CallId, who: &ParticipantId, to: &MeetingId, now: ServiceTime) -> bool {
+        self.move_person_as(from, who, to, now, |_| {})
+    }
+
+    /// As [`World::move_person`], changing what the person is on the way.
+    pub(super) fn move_person_as(
+        &mut self,
+        from: &CallId,
+        who: &ParticipantId,
+        to: &MeetingId,
+        now: ServiceTime,
+        change: impl FnOnce(&mut Member),
+    ) -> bool {
         let Some(old) = self.calls.get(from).map(|call| call.meeting.clone()) else {
             return false;
         };
@@ -99,11 +111,14 @@ impl World {
         };
         person.source_id = None;
         person.connected = false;
-        person.in_roster = true;
+        person.on_hold = false;
+        change(&mut person);
+        person.in_roster = !person.hidden;
+        let id = person.id.clone();
         if let Some(meeting) = self.meetings.get_mut(to) {
             Self::add_member(meeting, person);
         }
-        self.publish_change(to, who, None);
+        self.publish_change(to, &id, None);
         true
     }
 }
