@@ -7,12 +7,14 @@
 
 use std::time::{Duration, Instant};
 
+use antiphon_graph::action::{Answer, Redirect, Reject};
 use antiphon_graph::{Call, CallId, CallState, ChangeType, CommsNotification, Participant, ResourceData};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::MeetingLink;
 use crate::call::{CallConfig, CallEvent, CallMachine, CallRequest, Output, Reply, RequestId};
+use crate::client::{GraphError, GraphErrorKind, Happened};
 use crate::webhook::{Expected, KeySet, verify};
 
 const CALL: &str = "2e1a0b00-5b7c-4c94-9f0e-3d8a61f2c7b5";
@@ -42,12 +44,17 @@ pub fn link(data: &[u8]) {
     serde_json::to_string(&call).expect("invariant: every call can be written");
 }
 
-/// Runs `data` as what happens to a call, then hangs up and lets time pass.
+/// Runs `data` as what happens to a call that is placed, and to one that comes in; then hangs up and lets time
+/// pass.
 ///
 /// # Panics
 /// If an event follows the end, a deadline does not move, or the call does not end.
 pub fn call(data: &[u8]) {
-    let mut run = Run::new();
+    live(Run::placed(), data);
+    live(Run::incoming(), data);
+}
+
+fn live(mut run: Run, data: &[u8]) {
     let mut bytes = data.iter().copied();
     while let Some(op) = bytes.next() {
         let argument = bytes.next().unwrap_or(0);
@@ -57,8 +64,7 @@ pub fn call(data: &[u8]) {
             4 => run.pass(Duration::from_secs(u64::from(argument))),
             5 => run.pass(Duration::from_secs(u64::from(argument) * 60)),
             6 => run.machine.handle_loss(),
-            _ if argument == 0 => run.machine.hang_up(),
-            _ => run.machine.refresh_roster(),
+            _ => run.command(argument),
         }
         run.drain();
     }
@@ -83,9 +89,18 @@ struct Run {
 }
 
 impl Run {
-    fn new() -> Self {
+    fn placed() -> Self {
         let now = Instant::now();
-        let machine = CallMachine::create(Call::default(), CallConfig::default(), now);
+        Self::of(CallMachine::create(Call::default(), CallConfig::default(), now), now)
+    }
+
+    fn incoming() -> Self {
+        let now = Instant::now();
+        let machine = CallMachine::incoming(&notification(0), CallConfig::default(), now);
+        Self::of(machine.expect("invariant: the notification leads to the call"), now)
+    }
+
+    fn of(machine: CallMachine, now: Instant) -> Self {
         let mut run = Self { machine, now, pending: Vec::new(), ended: false };
         run.drain();
         run
@@ -104,6 +119,21 @@ impl Run {
         assert_eq!(self.ended, self.machine.is_ended(), "the end is told, and told when it comes");
     }
 
+    /// A decision about a call that wants none changes nothing.
+    fn command(&mut self, which: u8) {
+        let (offered, machine) = (self.machine.is_offered(), &mut self.machine);
+        let decided = match which {
+            0 => return machine.hang_up(),
+            1 => machine.answer(Answer::default()),
+            2 => machine.reject(Reject::default()),
+            3 => machine.redirect(Redirect::default()),
+            4 => return machine.refresh(),
+            5 => return machine.handle_gone(self.now),
+            _ => return machine.refresh_roster(),
+        };
+        assert_eq!(decided.is_ok(), offered);
+    }
+
     fn notify(&mut self, which: u8) {
         self.machine.handle_notification(notification(which), self.now);
         self.drain();
@@ -118,14 +148,20 @@ impl Run {
         let state =
             [CallState::Establishing, CallState::Established, CallState::Terminated][usize::from(how) % 3].clone();
         let call = || Reply::Call(Box::new(Call { id: Some(CALL.into()), state: Some(state), ..Call::default() }));
+        let failed = |kind, happened| Reply::Failed(GraphError::new(kind, happened, "no"));
         let reply = match (how, request) {
             // The client reads the reply to a creation as a call, or it fails; it may be a call without an id.
             (9..12, CallRequest::Create(_)) => Reply::Call(Box::default()),
+            (12, CallRequest::Create(_)) => failed(GraphErrorKind::Forbidden, Happened::No),
             (_, CallRequest::Create(_)) | (0..3, CallRequest::Get(_)) => call(),
             (0..3, CallRequest::Participants(_)) => Reply::Participants(vec![participant(how)]),
-            (0..3, CallRequest::KeepAlive(_) | CallRequest::Delete(_)) | (3..6, _) => Reply::Done,
+            (0..3, CallRequest::ContentSharingSessions(_)) => Reply::ContentSharingSessions(Vec::new()),
+            (0..6, _) => Reply::Done,
             (6..9, _) => call(),
             (9..12, _) => Reply::Call(Box::default()),
+            (12, _) => failed(GraphErrorKind::CallGone, Happened::No),
+            (13, _) => failed(GraphErrorKind::Unreachable, Happened::Unknown),
+            (14, _) => failed(GraphErrorKind::Conflict, Happened::No),
             _ => Reply::Participants(Vec::new()),
         };
         self.machine.handle_reply(id, reply, self.now);
@@ -170,9 +206,13 @@ fn notification(which: u8) -> CommsNotification {
         21 => ("created", "/contentSharingSessions/s", Value::Null),
         22 => ("updated", "/audioRoutingGroups/g", json!({"id": "g"})),
         23 => ("updated", "", json!({"state": "a later invention"})),
+        24 if id == 0 => ("created", "", json!({"state": "incoming"})),
         24 => ("updated", "", json!({"state": 12})),
         25 => ("updated", "", Value::Null),
         26 => ("updated", "/participants", json!({"value": [{"id": null}]})),
+        27 => ("deleted", "/contentSharingSessions/s", Value::Null),
+        28 => ("updated", "/contentSharingSessions", json!([{"id": format!("s{id}")}])),
+        29 => ("created", "", json!({"@odata.type": "participantJoiningNotification", "id": format!("j{id}")})),
         _ => ("deleted", "", Value::Null),
     };
     let call: CallId = if which == 255 { "another".into() } else { CALL.into() };

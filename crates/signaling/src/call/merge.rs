@@ -7,6 +7,7 @@
 
 use antiphon_graph::wire::Object;
 use antiphon_graph::{Call, CallState};
+use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -19,11 +20,18 @@ pub(super) fn rank(state: &CallState) -> u8 {
         CallState::Incoming => 0,
         CallState::Establishing => 1,
         CallState::Ringing => 2,
-        CallState::Terminating => 4,
+        // Neither comes back: a call that was redirected never is this app's.
+        CallState::Redirecting | CallState::Terminating => 4,
         CallState::Terminated => 5,
         // Established, hold, the transfer states, and any that are added later.
         _ => 3,
     }
+}
+
+/// Whether a state that was told is behind the one the call is in.
+pub(super) fn is_behind(told: &CallState, state: &CallState) -> bool {
+    let step_back = *told == CallState::Transferring && *state == CallState::TransferAccepted;
+    rank(told) < rank(state) || step_back
 }
 
 /// What is known of the call.
@@ -39,7 +47,7 @@ impl Resource {
         for (key, value) in entity {
             let annotation = key.starts_with('@') || key == "state";
             let transient = TRANSIENT.contains(&key.as_str()) || (key == "resultInfo" && !last);
-            if annotation || transient {
+            if annotation || transient || (key == "transcription" && self.is_older(value)) {
                 continue;
             }
             match (late, value) {
@@ -55,6 +63,13 @@ impl Resource {
                 }
             }
         }
+    }
+
+    /// Whether a transcription is older than the one known, as its time says.
+    fn is_older(&self, transcription: &Value) -> bool {
+        let time = |of: &Value| of.get("lastModifiedDateTime")?.as_str()?.parse::<Timestamp>().ok();
+        let known = self.members.get("transcription").and_then(time);
+        known.zip(time(transcription)).is_some_and(|(known, told)| told < known)
     }
 
     /// One member, if it is there and of the right form.
@@ -104,6 +119,29 @@ mod tests {
         resource.merge(&object(json!({"subject": null})), true, false);
         assert_eq!(resource.member::<String>("subject").as_deref(), Some("new"));
         assert_eq!(resource.member::<String>("tenantId").as_deref(), Some("t"));
+    }
+
+    #[test]
+    fn an_older_transcription_does_not_replace_a_newer_one() {
+        let mut resource = Resource::default();
+        let told = |state: &str, time: &str| json!({"transcription": {"state": state, "lastModifiedDateTime": time}});
+        for (state, time) in [
+            ("active", "2026-03-01T08:30:00.1Z"),
+            ("inactive", "2026-03-01T08:31:00Z"),
+            ("active", "2026-03-01T09:30:30.1234567+01:00"),
+        ] {
+            resource.merge(&object(told(state, time)), false, false);
+        }
+        assert_eq!(resource.member::<Value>("transcription").unwrap()["state"], "inactive");
+    }
+
+    #[test]
+    fn transferring_is_behind_its_acceptance_but_not_behind_established() {
+        use CallState as S;
+        assert!(is_behind(&S::Transferring, &S::TransferAccepted));
+        for (told, state) in [(S::Transferring, S::Established), (S::Established, S::TransferAccepted)] {
+            assert!(!is_behind(&told, &state), "{told} after {state}");
+        }
     }
 
     #[test]

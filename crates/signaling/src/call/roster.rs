@@ -67,6 +67,9 @@ pub struct Roster {
     /// Highest number up to which no update is missing.
     contiguous: Option<i64>,
     ahead: BTreeSet<i64>,
+    /// Number up to which everything is in a list the service gave on request:
+    /// what comes late from before it changes nothing.
+    listed: Option<i64>,
     /// Updates applied so far, of any kind.
     updates: u64,
 }
@@ -171,6 +174,7 @@ impl Roster {
             self.contiguous = Some(highest);
             self.ahead.clear();
         }
+        self.listed = self.contiguous;
         self.apply_snapshot(listed, &mut change);
         change
     }
@@ -221,6 +225,9 @@ impl Roster {
             && sequence <= known
         {
             return; // late or repeated
+        }
+        if self.listed.zip(sequence).is_some_and(|(listed, sequence)| sequence <= listed) {
+            return; // what it changed is in the list, or was undone before it
         }
         let sequence = sequence.or(known);
         if participant.removed_state.is_some() {

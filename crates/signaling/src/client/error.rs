@@ -108,6 +108,22 @@ pub enum Happened {
 }
 
 impl GraphError {
+    /// An error of a kind, for whoever drives a call machine with a client of
+    /// their own.
+    pub fn new(kind: GraphErrorKind, happened: Happened, message: impl Into<String>) -> Self {
+        Details {
+            kind,
+            status: None,
+            code: String::new(),
+            message: message.into(),
+            request_id: None,
+            client_request_id: None,
+            request: "a request".to_owned(),
+            happened,
+        }
+        .into()
+    }
+
     /// What the failure amounts to.
     pub fn kind(&self) -> &GraphErrorKind {
         &self.0.kind
