@@ -12,3 +12,8 @@ fn blob_seeds_are_named_and_ours_survive() {
 fn notification_seeds_are_read_and_survive() {
     replay("notification", fuzz::notification);
 }
+
+#[test]
+fn request_seeds_are_read_or_refused_and_survive() {
+    replay("request", fuzz::request);
+}

@@ -263,7 +263,7 @@ impl Walk {
 }
 
 /// The type of a name in any case.
-fn find_type(name: &str) -> Option<&'static Type> {
+pub(super) fn find_type(name: &str) -> Option<&'static Type> {
     type_named(name).or_else(|| super::types().find(|ty| ty.name.eq_ignore_ascii_case(name)))
 }
 

@@ -6,6 +6,7 @@
 
 use serde_json::{Map, Value};
 
+use super::check::find_type;
 use super::{Kind, Type, type_named};
 use crate::wire::{Version, type_name};
 
@@ -30,7 +31,7 @@ pub fn declared_only(version: Version, type_name: &str, value: &mut Value) {
 
 fn trim(version: Version, declared: &'static Type, object: &mut Map<String, Value>) {
     let named = object.get("@odata.type").and_then(Value::as_str).map(type_name);
-    let ty = named.and_then(type_named).filter(|ty| ty.is_a(declared.name)).unwrap_or(declared);
+    let ty = named.and_then(find_type).filter(|ty| ty.is_a(declared.name)).unwrap_or(declared);
     object.retain(|name, value| {
         let member = ty.member(version, name).filter(|member| member.declared.has(version));
         let Some(member) = member else { return ty.open || name.contains('@') };

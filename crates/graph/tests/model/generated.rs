@@ -139,6 +139,40 @@ fn comes_back(entry: &Entry, value: &Value) -> Result<(), String> {
     }
 }
 
+/// Puts something else where one of the values of `value` stands.
+fn replace_somewhere(value: &mut Value, dice: &mut Dice) {
+    let inside = match value {
+        Value::Object(object) if !object.is_empty() && !dice.one_in(4) => {
+            let at = dice.below(object.len());
+            object.values_mut().nth(at)
+        }
+        Value::Array(items) if !items.is_empty() && !dice.one_in(4) => {
+            let at = dice.below(items.len());
+            items.get_mut(at)
+        }
+        _ => None,
+    };
+    match inside {
+        Some(inside) => replace_somewhere(inside, dice),
+        None => {
+            let odd = [
+                Value::Null,
+                json!(true),
+                json!(-1),
+                json!(u64::MAX),
+                json!(1e300),
+                json!(""),
+                json!("#microsoft.graph.mediaPrompt"),
+                json!("MICROSOFT.GRAPH.CALL"),
+                json!([[]]),
+                json!({ "@odata.type": "#microsoft.graph.appHostedMediaConfig", "blob": {} }),
+                json!({ "@odata.type": [] }),
+            ];
+            *value = odd[dice.below(odd.len())].clone();
+        }
+    }
+}
+
 fn version(beta: bool) -> Version {
     if beta { Version::Beta } else { Version::V1 }
 }
@@ -173,6 +207,25 @@ proptest! {
                 let value = Value::Object(object(&parameters, false, version(beta), dice, 4));
                 prop_assert_eq!(comes_back(&entry, &value), Ok(()), "{}", name);
             }
+        }
+    }
+
+    #[test]
+    fn a_body_with_anything_anywhere_is_read_the_same_again_or_refused(seed: u64) {
+        let dice = &mut Dice(seed);
+        for _ in 0..8 {
+            let actions: Vec<_> = model::actions().collect();
+            let parameters: Vec<_> = actions[dice.below(actions.len())].parameters.iter().collect();
+            let mut body = match dice.one_in(2) {
+                true => value(Kind::Object("call"), Version::Beta, dice, 4),
+                false => Value::Object(object(&parameters, true, Version::Beta, dice, 4)),
+            };
+            for _ in 0..=dice.below(3) {
+                replace_somewhere(&mut body, dice);
+            }
+            antiphon_graph::fuzz::request(body.to_string().as_bytes());
+            let notification = json!({ "value": [{ "resourceUrl": "/communications/calls/c", "resourceData": body }] });
+            antiphon_graph::fuzz::notification(notification.to_string().as_bytes());
         }
     }
 
