@@ -472,10 +472,11 @@ impl CallMachine {
         }
         self.hang_up = Some(cause);
         match self.stage {
-            Stage::Ours => self.request_of_call(Pending::Delete, CallRequest::Delete),
+            // A declined call may still ring elsewhere.
+            Stage::Ours | Stage::Declined => self.request_of_call(Pending::Delete, CallRequest::Delete),
             Stage::Offered => self.reject(Reject::default()).expect("invariant: it is offered"),
             // Once the service has taken the decision, or not.
-            Stage::Deciding(_) | Stage::Declined => {}
+            Stage::Deciding(_) => {}
         }
     }
 

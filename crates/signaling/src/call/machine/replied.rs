@@ -74,6 +74,9 @@ impl CallMachine {
             self.timers.set_by(Timer::End, now + self.config.end_grace);
         }
         // A redirected call ends when somebody took it, or nobody; until then it is looked at.
+        if let Some(cause) = self.hang_up.take_if(|_| decision == Decision::Redirect) {
+            self.begin_hang_up(cause);
+        }
     }
 
     /// The decision did not get through, or nobody knows.
