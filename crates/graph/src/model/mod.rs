@@ -1,7 +1,7 @@
 //! What the service's metadata declares: types, enumerations, actions, by version.
 //!
 //! The whole model as data (`data/model.txt`, compiled in, read once), and what
-//! follows from it: [`check`] holds JSON against it and names what does not fit
+//! follows from it: [`check()`] holds JSON against it and names what does not fit
 //! by its path, [`read_request`] reads a body so, [`declared_only`] leaves out
 //! what a version does not declare.
 //! Pure functions; the typed resources of this crate are held against the same

@@ -39,7 +39,7 @@ pub(crate) fn members<'a>(
 fn value(kind: Kind, name: &str, version: Version, turn: usize) -> Value {
     match kind {
         Kind::String | Kind::Stream | Kind::Blob => format!("{name} of \"{turn}\" ä\n").into(),
-        Kind::Boolean => (turn % 2 == 0).into(),
+        Kind::Boolean => turn.is_multiple_of(2).into(),
         Kind::Int32 => i32::MIN.into(),
         Kind::Int64 => i64::MAX.into(),
         Kind::Double => 0.1.into(),
