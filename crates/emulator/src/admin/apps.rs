@@ -13,7 +13,7 @@ use super::AdminError;
 use super::json::AdminJson;
 use super::schema::{Kind, Member, Schema};
 use super::table::Route;
-use crate::entra::{App, Consent, DirectoryError, NewApp};
+use crate::entra::{self, App, Consent, DirectoryError, NewApp};
 use crate::service::Service;
 
 pub(super) const ROUTES: &[Route] = &[
@@ -34,7 +34,16 @@ pub(super) const ROUTES: &[Route] = &[
     )
     .takes(&CONSENT)
     .gives(200, Kind::One(&APP)),
+    Route::post(
+        "/emulator/apps/{app}/delegatedTokens",
+        || post(delegated_token),
+        "Gives a token on behalf of a user, to see that calls refuse it.",
+    )
+    .takes(&NEW_DELEGATED_TOKEN)
+    .gives(201, Kind::One(&DELEGATED_TOKEN)),
 ];
+
+const CERTIFICATES: &str = "Certificates or public keys (RSA, PEM) whose private keys sign its client assertions.";
 
 const APP: Schema = Schema {
     name: "App",
@@ -49,6 +58,7 @@ const APP: Schema = Schema {
             "Whether it is registered as a calling bot; if not, calls are refused (7503).",
         ),
         Member::default("webhookUrl", Kind::Text, "Where calls to it are announced; without one nobody can call it."),
+        Member::default("certificates", Kind::List(&Kind::Text), CERTIFICATES),
         Member::must("permissions", Kind::List(&Kind::Text), "Permissions it asks for."),
         Member::must("consents", Kind::Map(&Kind::List(&Kind::Text)), "What administrators consented to, by tenant."),
     ],
@@ -64,6 +74,7 @@ const NEW_APP: Schema = Schema {
         Member::default("permissions", Kind::List(&Kind::Text), "Permissions to ask for."),
         Member::default("withoutCalling", Kind::Flag, "Registered as an application that does not call."),
         Member::may("webhookUrl", Kind::Text, "Where calls to it are announced."),
+        Member::default("certificates", Kind::List(&Kind::Text), CERTIFICATES),
     ],
 };
 
@@ -78,6 +89,14 @@ const CONSENT: Schema = Schema {
         Member::may("tenantId", Kind::Text, "Tenant whose administrator consents; the home tenant if left out."),
         Member::may("permissions", Kind::List(&Kind::Text), "What is consented to; all the app asks for if left out."),
     ],
+};
+
+const NEW_DELEGATED_TOKEN: Schema =
+    Schema { name: "NewDelegatedToken", members: &[Member::must("userId", Kind::Text, "The user it is given for.")] };
+
+const DELEGATED_TOKEN: Schema = Schema {
+    name: "DelegatedToken",
+    members: &[Member::must("accessToken", Kind::Text, "A bearer token with `scp` and no roles.")],
 };
 
 async fn list(State(service): State<Arc<Service>>) -> Json<Value> {
@@ -133,4 +152,21 @@ async fn consent(
     AdminJson(consent): AdminJson<Consent>,
 ) -> Result<Json<App>, AdminError> {
     Ok(Json(service.directory().consent(&app, consent)?))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct NewDelegatedToken {
+    user_id: String,
+}
+
+async fn delegated_token(
+    State(service): State<Arc<Service>>,
+    Path(app): Path<String>,
+    AdminJson(new): AdminJson<NewDelegatedToken>,
+) -> Result<(StatusCode, Json<Value>), AdminError> {
+    let key = service.authority_key().await;
+    let (now, lifetime) = (service.clock.wall(), service.limits.token_lifetime);
+    let token = entra::delegated_token(&service.directory(), &key, &app, &new.user_id, now, lifetime)?;
+    Ok((StatusCode::CREATED, Json(json!({ "accessToken": token }))))
 }

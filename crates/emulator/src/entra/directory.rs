@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use uuid::Uuid;
 
-use super::Answering;
+use super::{Answering, assertion};
 
 /// An application registration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +30,9 @@ pub struct App {
     /// Where calls to it are announced; without one nobody can call it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub webhook_url: Option<String>,
+    /// Certificates or public keys (RSA, PEM) whose private keys sign its client assertions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub certificates: Vec<String>,
     /// Permissions it asks for.
     pub permissions: BTreeSet<String>,
     /// What administrators consented to, by tenant.
@@ -60,6 +63,30 @@ pub struct NewApp {
     /// Where calls to it are announced: the webhook of its calling channel.
     #[serde(default)]
     pub webhook_url: Option<String>,
+    /// Certificates or public keys (RSA, PEM) whose private keys sign its client assertions.
+    #[serde(default)]
+    pub certificates: Vec<String>,
+}
+
+impl NewApp {
+    /// An application of this name that asks for nothing yet.
+    pub fn named(display_name: impl Into<String>) -> Self {
+        Self { display_name: display_name.into(), ..Self::default() }
+    }
+
+    /// Asks for these permissions, beside those it asks for already.
+    #[must_use]
+    pub fn asking_for(mut self, permissions: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.permissions.extend(permissions.into_iter().map(Into::into));
+        self
+    }
+}
+
+impl From<&str> for NewUser {
+    /// A user of this name.
+    fn from(display_name: &str) -> Self {
+        Self { display_name: display_name.to_owned(), ..Self::default() }
+    }
 }
 
 /// An administrator's consent.
@@ -138,6 +165,12 @@ pub enum DirectoryError {
     /// Consent to what the app does not ask for.
     #[error("the application does not ask for {0:?}: register it with that permission first")]
     NotRequested(String),
+    /// Not an absolute URL.
+    #[error("webhookUrl {0:?} is not an absolute http or https URL")]
+    NotUrl(String),
+    /// Not a certificate or public key for RSA.
+    #[error("certificates[{0}] is not a certificate or public key for RSA of 2048 bits or more, as PEM")]
+    NotCertificate(usize),
     /// An empty name.
     #[error("displayName must not be empty")]
     EmptyName,
@@ -218,7 +251,8 @@ impl Directory {
             display_name,
             tenant_id: self.tenant_or_first(new.tenant_id.as_deref())?,
             calling_bot: !new.without_calling,
-            webhook_url: new.webhook_url,
+            webhook_url: new.webhook_url.map(webhook).transpose()?,
+            certificates: certificates(new.certificates)?,
             permissions: known_permissions(new.permissions)?,
             consents: BTreeMap::new(),
             app_id: app_id.clone(),
@@ -283,7 +317,7 @@ impl Directory {
     pub(crate) fn set_webhook(&mut self, app_id: &str, webhook_url: Option<String>) -> Result<App, DirectoryError> {
         let unknown = || DirectoryError::UnknownApp(app_id.to_owned());
         let app = guid(app_id).ok().and_then(|id| self.apps.get_mut(&id)).ok_or_else(unknown)?;
-        app.webhook_url = webhook_url;
+        app.webhook_url = webhook_url.map(webhook).transpose()?;
         Ok(app.clone())
     }
 
@@ -309,6 +343,20 @@ fn fresh_secret() -> String {
     // In the look of an Entra secret: 40 characters with a tilde. 244 random bits.
     let random = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
     format!("{}~{}", &random[..3], &random[3..39])
+}
+
+fn webhook(url: String) -> Result<String, DirectoryError> {
+    let parsed: Option<http::Uri> = url.parse().ok();
+    let scheme =
+        parsed.as_ref().filter(|url| url.host().is_some_and(|host| !host.is_empty())).and_then(http::Uri::scheme_str);
+    if matches!(scheme, Some("http" | "https")) { Ok(url) } else { Err(DirectoryError::NotUrl(url)) }
+}
+
+fn certificates(pems: Vec<String>) -> Result<Vec<String>, DirectoryError> {
+    match pems.iter().position(|pem| assertion::public_key(pem).is_none()) {
+        Some(index) => Err(DirectoryError::NotCertificate(index)),
+        None => Ok(pems),
+    }
 }
 
 fn named(name: String) -> Result<String, DirectoryError> {

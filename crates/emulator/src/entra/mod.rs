@@ -5,6 +5,7 @@
 
 mod access;
 mod answering;
+mod assertion;
 mod callee;
 mod directory;
 mod discovery;
@@ -20,7 +21,7 @@ pub use directory::{App, Consent, DirectoryError, NewApp, NewUser, User};
 pub(crate) use discovery::{authority_document, calling_document};
 pub(crate) use keys::{KeyRing, SigningKey};
 pub(crate) use routes::routes;
-pub(crate) use token::{TokenError, issue_token};
+pub(crate) use token::{TokenError, delegated_token, issue_token};
 
 /// The audience of Graph access tokens.
 pub(crate) const GRAPH_AUDIENCE: &str = "https://graph.microsoft.com";

@@ -1,7 +1,8 @@
 //! The token endpoint: OAuth 2.0 client credentials, in the words of Entra.
 //!
 //! A pure function from tenant and form to a token or an AADSTS error; the HTTP side is in `entra::routes`. Only
-//! permissions consented to in that tenant become `roles`. Client certificates (`client_assertion`) are not offered.
+//! permissions consented to in that tenant become `roles`. An app proves itself by secret or `client_assertion`. Nobody
+//! signs in here: grants on behalf of users are refused, but one such token can be had to see it refused.
 //! Spec: RFC 6749 §4.4 and §5.2; "Microsoft identity platform and the OAuth 2.0 client credentials flow".
 
 use std::collections::HashMap;
@@ -14,7 +15,8 @@ use serde_json::{Value, json};
 use thiserror::Error;
 use uuid::Uuid;
 
-use super::{App, Directory, GRAPH_AUDIENCE, SigningKey};
+use super::assertion::{self, AssertionError};
+use super::{App, Directory, DirectoryError, GRAPH_AUDIENCE, SigningKey};
 
 /// Why no token was given (culprit: caller).
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -31,8 +33,16 @@ pub(crate) enum TokenError {
     UnsupportedGrant(String),
     #[error("'client_assertion', 'client_secret' or 'request' is required for the 'client_credentials' grant type.")]
     MissingCredential,
-    #[error("Client certificates are not offered by this service: send 'client_secret'.")]
-    CertificateNotOffered,
+    #[error(transparent)]
+    Assertion(AssertionError),
+    #[error("Invalid request. Request is malformed or invalid.")]
+    InvalidGrant,
+    #[error(
+        "The user account does not exist in the directory. To sign into this application, the account must be added to it."
+    )]
+    UnknownUser,
+    #[error("Assertion failed signature validation.")]
+    InvalidUserAssertion,
     #[error(
         "Tenant '{0}' not found. Check to make sure you have the correct tenant ID and are signing into the correct cloud."
     )]
@@ -61,7 +71,14 @@ impl TokenError {
             Self::WrongMethod(_) => (405, "invalid_request", 900_561),
             Self::UnsupportedGrant(_) => (400, "unsupported_grant_type", 70_003),
             Self::MissingCredential => (401, "invalid_client", 7_000_216),
-            Self::CertificateNotOffered => (401, "invalid_client", 700_027),
+            Self::Assertion(AssertionError::Malformed) => (401, "invalid_client", 50_027),
+            Self::Assertion(AssertionError::Signature) => (401, "invalid_client", 700_027),
+            Self::Assertion(AssertionError::Application) => (401, "invalid_client", 700_021),
+            Self::Assertion(AssertionError::Audience) => (401, "invalid_client", 700_023),
+            Self::Assertion(AssertionError::Time) => (401, "invalid_client", 700_024),
+            Self::InvalidGrant => (400, "invalid_grant", 9_002_313),
+            Self::UnknownUser => (400, "invalid_grant", 50_034),
+            Self::InvalidUserAssertion => (400, "invalid_grant", 50_013),
             Self::UnknownTenant(_) => (400, "invalid_request", 90_002),
             Self::UnknownApp { .. } => (400, "unauthorized_client", 700_016),
             Self::WrongSecret(_) => (401, "invalid_client", 7_000_215),
@@ -108,7 +125,7 @@ pub(crate) fn issue_token(
         |name: &'static str| form.get(name).filter(|value| !value.is_empty()).ok_or(TokenError::MissingParameter(name));
     let grant = field("grant_type")?;
     if grant != "client_credentials" {
-        return Err(TokenError::UnsupportedGrant(grant.clone()));
+        return Err(refused_grant(grant, form));
     }
     let client_id = field("client_id")?;
     let app = directory.app(client_id);
@@ -116,12 +133,12 @@ pub(crate) fn issue_token(
     let app = app
         .filter(|app| app.tenant_id == tenant || app.consents.contains_key(&tenant))
         .ok_or_else(|| TokenError::UnknownApp { app: client_id.clone(), tenant: tenant.clone() })?;
-    check_secret(app, form)?;
+    let proof = check_credential(app, &tenant, form, now)?;
     let scope = field("scope")?;
-    if !scope.ends_with("/.default") {
+    if !scope.trim_end().ends_with("/.default") {
         return Err(TokenError::InvalidScope(scope.clone()));
     }
-    let claims = access_claims(app, &tenant, now, lifetime);
+    let claims = access_claims(app, &tenant, proof, now, lifetime);
     Ok(json!({
         "token_type": "Bearer",
         "expires_in": lifetime.as_secs().saturating_sub(1),
@@ -138,36 +155,110 @@ fn resolve_tenant(directory: &Directory, named: &str, app: Option<&App>) -> Resu
     directory.tenant(named).map(str::to_owned).ok_or_else(|| TokenError::UnknownTenant(named.to_owned()))
 }
 
-fn check_secret(app: &App, form: &HashMap<String, String>) -> Result<(), TokenError> {
-    let Some(secret) = form.get("client_secret").filter(|secret| !secret.is_empty()) else {
-        return Err(if form.contains_key("client_assertion") {
-            TokenError::CertificateNotOffered
-        } else {
-            TokenError::MissingCredential
-        });
-    };
-    verify_slices_are_equal(secret.as_bytes(), app.client_secret.as_bytes())
-        .map_err(|_| TokenError::WrongSecret(app.app_id.clone()))
+/// The application is who it says: by its secret, or by an assertion signed with a key it registered.
+fn check_credential(
+    app: &App,
+    tenant: &str,
+    form: &HashMap<String, String>,
+    now: Timestamp,
+) -> Result<Proof, TokenError> {
+    let given = |name: &str| form.get(name).filter(|value| !value.is_empty());
+    if let Some(secret) = given("client_secret") {
+        return verify_slices_are_equal(secret.as_bytes(), app.client_secret.as_bytes())
+            .map(|()| Proof::Secret)
+            .map_err(|_| TokenError::WrongSecret(app.app_id.clone()));
+    }
+    let assertion = given("client_assertion").ok_or(TokenError::MissingCredential)?;
+    let kind = given("client_assertion_type").ok_or(TokenError::MissingParameter("client_assertion_type"))?;
+    if kind != assertion::JWT_BEARER {
+        return Err(TokenError::Assertion(AssertionError::Malformed));
+    }
+    assertion::check(app, tenant, assertion, now).map_err(TokenError::Assertion)?;
+    Ok(Proof::Assertion)
 }
 
-fn access_claims(app: &App, tenant: &str, now: Timestamp, lifetime: Duration) -> Value {
-    let issued = now.as_second();
-    let expires = issued.saturating_add_unsigned(lifetime.as_secs());
+/// How an application proved who it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Proof {
+    Secret,
+    Assertion,
+}
+
+impl Proof {
+    /// `appidacr`: the authentication context of the application.
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Secret => "1",
+            Self::Assertion => "2",
+        }
+    }
+}
+
+/// What Entra answers to a grant that this service knows and cannot serve: nobody signs in here.
+fn refused_grant(grant: &str, form: &HashMap<String, String>) -> TokenError {
+    let (needed, error): (&[&'static str], fn() -> TokenError) = match grant {
+        "authorization_code" => (&["client_id", "code"], || TokenError::InvalidGrant),
+        "refresh_token" => (&["client_id", "refresh_token"], || TokenError::InvalidGrant),
+        "password" => (&["client_id", "username", "password", "scope"], || TokenError::UnknownUser),
+        "urn:ietf:params:oauth:grant-type:device_code" => (&["client_id", "device_code"], || TokenError::InvalidGrant),
+        "urn:ietf:params:oauth:grant-type:jwt-bearer" => {
+            (&["client_id", "assertion", "requested_token_use"], || TokenError::InvalidUserAssertion)
+        }
+        other => return TokenError::UnsupportedGrant(other.to_owned()),
+    };
+    let missing = needed.iter().find(|name| form.get(**name).is_none_or(String::is_empty));
+    missing.map_or_else(error, |name| TokenError::MissingParameter(name))
+}
+
+/// A token given on behalf of a user, to see what Graph answers to it: calls are for applications only.
+///
+/// # Errors
+///
+/// [`DirectoryError`] when app or user is unknown.
+pub(crate) fn delegated_token(
+    directory: &Directory,
+    key: &SigningKey,
+    app_id: &str,
+    user_id: &str,
+    now: Timestamp,
+    lifetime: Duration,
+) -> Result<String, DirectoryError> {
+    let app = directory.app(app_id).ok_or_else(|| DirectoryError::UnknownApp(app_id.to_owned()))?;
+    let user = directory.user(user_id).ok_or_else(|| DirectoryError::UnknownUser(user_id.to_owned()))?;
+    let mut claims = common_claims(app, &user.tenant_id, now, lifetime);
+    claims["scp"] = json!(app.permissions.iter().map(String::as_str).collect::<Vec<_>>().join(" "));
+    for (name, value) in [("idtyp", "user"), ("oid", &user.id), ("sub", &user.id), ("name", &user.display_name)] {
+        claims[name] = json!(value);
+    }
+    Ok(key.sign(&claims))
+}
+
+fn access_claims(app: &App, tenant: &str, proof: Proof, now: Timestamp, lifetime: Duration) -> Value {
     let principal = service_principal(&app.app_id, tenant);
-    let mut claims = json!({
-        "aud": GRAPH_AUDIENCE,
-        "iss": format!("https://sts.windows.net/{tenant}/"),
-        "iat": issued, "nbf": issued, "exp": expires,
-        "app_displayname": app.display_name,
-        "appid": app.app_id, "appidacr": "1", "idtyp": "app",
-        "oid": principal, "sub": principal,
-        "tid": tenant, "uti": Uuid::new_v4().simple(), "ver": "1.0",
-    });
+    let mut claims = common_claims(app, tenant, now, lifetime);
+    for (name, value) in [("appidacr", proof.as_str()), ("idtyp", "app")] {
+        claims[name] = json!(value);
+    }
+    claims["oid"] = json!(principal);
+    claims["sub"] = json!(principal);
     // As in Entra: an app without consent has no roles claim at all.
     if let Some(roles) = app.consents.get(tenant).filter(|roles| !roles.is_empty()) {
         claims["roles"] = json!(roles);
     }
     claims
+}
+
+/// What tokens of applications and of users have in common.
+fn common_claims(app: &App, tenant: &str, now: Timestamp, lifetime: Duration) -> Value {
+    let issued = now.as_second();
+    json!({
+        "aud": GRAPH_AUDIENCE,
+        "iss": format!("https://sts.windows.net/{tenant}/"),
+        "iat": issued, "nbf": issued, "exp": issued.saturating_add_unsigned(lifetime.as_secs()),
+        "app_displayname": app.display_name,
+        "appid": app.app_id,
+        "tid": tenant, "uti": Uuid::new_v4().simple(), "ver": "1.0",
+    })
 }
 
 /// The object id of an app in a tenant: always the same for the pair.
@@ -246,7 +337,9 @@ mod tests {
             ("client_secret", None, home, 7_000_216, 401),
             ("client_id", Some("0d5e1a5e-9f6c-4b5e-8a36-7a1f1fdc4d10"), home, 700_016, 400),
             ("client_id", None, home, 900_144, 400),
-            ("grant_type", Some("password"), home, 70_003, 400),
+            ("grant_type", Some("magic"), home, 70_003, 400),
+            ("grant_type", Some("password"), home, 900_144, 400),
+            ("grant_type", None, home, 900_144, 400),
             ("scope", Some("https://graph.microsoft.com/Calls.All"), home, 1_002_012, 400),
             ("scope", None, home, 900_144, 400),
             ("client_info", None, "no-such-tenant", 90_002, 400),
@@ -268,6 +361,47 @@ mod tests {
     }
 
     #[test]
+    fn grants_that_need_a_user_are_refused_as_entra_does_for_wrong_ones() {
+        let (directory, app) = setup();
+        let home = directory.first_tenant();
+        for (grant, fields, number, word) in [
+            ("authorization_code", &["code"][..], 9_002_313, "invalid_grant"),
+            ("refresh_token", &["refresh_token"], 9_002_313, "invalid_grant"),
+            ("password", &["username", "password"], 50_034, "invalid_grant"),
+            ("urn:ietf:params:oauth:grant-type:device_code", &["device_code"], 9_002_313, "invalid_grant"),
+            (
+                "urn:ietf:params:oauth:grant-type:jwt-bearer",
+                &["assertion", "requested_token_use"],
+                50_013,
+                "invalid_grant",
+            ),
+        ] {
+            let mut form = form(&app);
+            form.insert("grant_type".to_owned(), grant.to_owned());
+            let bare = issue(&directory, home, &form).unwrap_err();
+            assert_eq!(bare, TokenError::MissingParameter(fields[0]), "{grant}");
+            form.extend(fields.iter().map(|name| ((*name).to_owned(), "x".to_owned())));
+            let body = issue(&directory, home, &form).unwrap_err().body(Timestamp::now());
+            assert_eq!((&body["error"], &body["error_codes"]), (&json!(word), &json!([number])), "{grant}");
+        }
+    }
+
+    #[test]
+    fn assertion_without_its_type_or_by_a_stranger_is_refused() {
+        let (directory, app) = setup();
+        let mut form = form(&app);
+        form.remove("client_secret");
+        form.insert("client_assertion".to_owned(), "a.b.c".to_owned());
+        let refused = |form: &HashMap<String, String>| issue(&directory, &app.tenant_id, form).unwrap_err();
+        assert_eq!(refused(&form), TokenError::MissingParameter("client_assertion_type"));
+        form.insert("client_assertion_type".to_owned(), "something".to_owned());
+        assert_eq!(refused(&form), TokenError::Assertion(AssertionError::Malformed));
+        form.insert("client_assertion_type".to_owned(), assertion::JWT_BEARER.to_owned());
+        let body = refused(&form).body(Timestamp::now());
+        assert_eq!((&body["error"], &body["error_codes"]), (&json!("invalid_client"), &json!([50_027])));
+    }
+
+    #[test]
     fn common_means_the_home_tenant_of_the_app() {
         let (directory, app) = setup();
         let answer = issue(&directory, "common", &form(&app)).unwrap();
@@ -286,8 +420,8 @@ mod tests {
             permissions: Some(names.iter().map(|name| (*name).to_owned()).collect()),
         };
         let error = directory.consent(&app.app_id, ask(&["Calls.Initiate.All"])).unwrap_err();
-        assert_eq!(error, super::super::DirectoryError::NotRequested("Calls.Initiate.All".to_owned()));
+        assert_eq!(error, DirectoryError::NotRequested("Calls.Initiate.All".to_owned()));
         let error = directory.consent(&app.app_id, ask(&["Mail.Read"])).unwrap_err();
-        assert_eq!(error, super::super::DirectoryError::UnknownPermission("Mail.Read".to_owned()));
+        assert_eq!(error, DirectoryError::UnknownPermission("Mail.Read".to_owned()));
     }
 }

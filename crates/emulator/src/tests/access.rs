@@ -32,17 +32,26 @@ async fn delegated_token_is_403_whatever_it_says() {
     let meeting = rig.meeting();
     let mut bot = rig.bot(JOIN).await;
     let call = path_of(&bot.join(&meeting).await);
+    let good = bot.token.clone();
+    let user = rig.service.directory().add_user("Ann".into()).unwrap();
+    let path = format!("/emulator/apps/{}/delegatedTokens", bot.app.app_id);
+    let given = rig.admin(Method::POST, &path, Some(json!({ "userId": user.id }))).await.expect(201);
+    bot.token = given["accessToken"].as_str().unwrap().to_owned();
     let claims: Value = KeyRing.authority().verify(&bot.token).unwrap();
-    for (claim, value) in [("scp", "Calls.JoinGroupCall.All"), ("idtyp", "user")] {
+    assert_eq!((&claims["scp"], claims.get("roles")), (&json!("Calls.AccessMedia.All Calls.JoinGroupCall.All"), None));
+
+    for (claim, value) in [("tid", &claims["tid"]), ("scp", &Value::Null), ("roles", &json!(JOIN))] {
         let mut delegated = claims.clone();
-        delegated[claim] = json!(value);
+        delegated[claim] = value.clone();
         bot.token = KeyRing.authority().sign(&delegated);
         let message = bot.get(&call).await.expect_error(403, "Forbidden");
         assert!(message.contains("delegated"), "{message}");
         bot.post("/v1.0/communications/calls", bot.join_body(&meeting)).await.expect_error(403, "Forbidden");
     }
-    bot.token = KeyRing.authority().sign(&claims);
+    bot.token = good;
     bot.get(&call).await.expect(200);
+    let missing = rig.admin(Method::POST, &path, Some(json!({ "userId": "x" }))).await.expect(404);
+    assert!(missing["error"]["message"].as_str().unwrap().contains("user"));
 }
 
 #[tokio::test]
@@ -109,11 +118,12 @@ async fn discovery_documents_name_the_host_the_caller_used() {
         let request = Request::get(path).header(HOST, "127.0.0.1:9999").body(Body::empty()).unwrap();
         rig.send(local(request)).await.expect(200)
     };
-    let authority = get(&format!("/{tenant}/v2.0/.well-known/openid-configuration")).await;
+    let authority = get(&format!("/{tenant}/v2.0/.well-known/openid-configuration?x-client-SKU=MSAL")).await;
     let base = format!("https://127.0.0.1:9999/{tenant}");
     assert_eq!(authority["issuer"], format!("{base}/v2.0"));
     assert_eq!(authority["token_endpoint"], format!("{base}/oauth2/v2.0/token"));
-    assert!(authority["authorization_endpoint"].is_string());
+    assert!(authority["authorization_endpoint"].as_str().unwrap().starts_with(&base));
+    assert_eq!(get(&format!("/{tenant}/.well-known/openid-configuration")).await, authority);
     let keys_path = authority["jwks_uri"].as_str().unwrap().strip_prefix("https://127.0.0.1:9999").unwrap().to_owned();
     let authority_keys = get(&keys_path).await;
     assert_eq!(authority_keys["keys"][0]["kty"], "RSA");
@@ -138,4 +148,53 @@ async fn client_credentials_may_come_as_basic_authorization() {
     assert_eq!(rig.send(request).await.expect(200)["token_type"], "Bearer");
     let request = Request::post(format!("/{}/oauth2/v2.0/token", app.tenant_id)).body(Body::from("{}")).unwrap();
     assert_eq!(rig.send(request).await.expect(400)["error"], "invalid_request");
+}
+
+#[tokio::test]
+async fn token_request_of_an_sdk_is_taken_with_all_it_adds() {
+    let rig = Rig::start().await;
+    let app = rig.app(JOIN);
+    for scope in [
+        "https%3A%2F%2Fgraph.microsoft.com%2F.default",
+        "https%3A%2F%2F127.0.0.1%2F.default",
+        "http%3A%2F%2Flocalhost%2F.default",
+    ] {
+        let form = format!(
+            "client_id={}&client_secret={}&grant_type=client_credentials&scope={scope}&client_info=1&claims=%7B%22access_token%22%3A%7B%22xms_cc%22%3A%7B%22values%22%3A%5B%22CP1%22%5D%7D%7D%7D&x-client-SKU=MSAL.Python&x-client-Ver=1.39&x-ms-lib-capability=retry-after%2C+h429&client-request-id=4e9f",
+            app.app_id, app.client_secret
+        );
+        for kind in ["application/x-www-form-urlencoded", "application/x-www-form-urlencoded;charset=utf-8"] {
+            let request = Request::post(format!("/{}/oauth2/v2.0/token", app.tenant_id))
+                .header(CONTENT_TYPE, kind)
+                .body(Body::from(form.clone()))
+                .unwrap();
+            let answer = rig.send(request).await;
+            assert_eq!(
+                (answer.header("content-type"), answer.header("cache-control")),
+                ("application/json", "no-store")
+            );
+            let answer = answer.expect(200);
+            assert_eq!(
+                (&answer["token_type"], &answer["expires_in"], &answer["ext_expires_in"]),
+                (&json!("Bearer"), &json!(3599), &json!(3599))
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn roles_follow_the_path_family_where_the_matrix_tells_them_apart() {
+    let rig = Rig::start().await;
+    let meeting = rig.meeting();
+    let bot = rig.bot(JOIN).await;
+    let created = bot.join(&meeting).await;
+    let id = created["id"].as_str().unwrap();
+    for version in ["v1.0", "beta"] {
+        for family in ["communications", "app"] {
+            let path = format!("/{version}/{family}/calls/{id}");
+            assert_eq!(bot.get(&path).await.expect(200)["id"], id, "{path}");
+            bot.request(Method::POST, &format!("{path}/keepAlive"), None).await.expect(200);
+            bot.get(&format!("{path}/audioRoutingGroups")).await.expect(200);
+        }
+    }
 }
