@@ -4,11 +4,14 @@
 //! they are silent, the limits published for the service.
 
 use antiphon_graph::blob::{AntiphonMedia, BlobKind, MediaBlob, SdpType};
-use antiphon_graph::{Call, IdentitySet, InvitationParticipantInfo, MediaConfig, Modality};
+use antiphon_graph::{Call, IdentitySet, InvitationParticipantInfo, MediaConfig, Modality, ParticipantId, Prompt};
 
 use super::ApiError;
+use crate::call::Call as CallOfBot;
+use crate::meeting::Member;
 use crate::notify::Address;
 use crate::service::Service;
+use crate::world::World;
 
 /// Longest `clientContext`, in characters.
 const CLIENT_CONTEXT: usize = 256;
@@ -100,19 +103,50 @@ pub(super) fn client_context(context: Option<String>) -> Result<Option<String>, 
 }
 
 /// The identity of somebody to call or invite: somebody who can be.
-pub(super) fn target<'a>(
-    member: &str,
-    target: &'a InvitationParticipantInfo,
-) -> Result<&'a IdentitySet, ApiError> {
+pub(super) fn target<'a>(member: &str, target: &'a InvitationParticipantInfo) -> Result<&'a IdentitySet, ApiError> {
     let identity =
         target.identity.as_ref().ok_or_else(|| ApiError::invalid(format!("{member}.identity is required.")))?;
-    let known = [&identity.user, &identity.phone, &identity.application, &identity.application_instance, &identity.guest];
+    let known =
+        [&identity.user, &identity.phone, &identity.application, &identity.application_instance, &identity.guest];
     let named = known.into_iter().flatten().any(|identity| identity.id.as_deref().is_some_and(|id| !id.is_empty()));
     if !named {
         let message = format!("{member}.identity needs the id of a user, phone or application.");
         return Err(ApiError::invalid(message));
     }
     Ok(identity)
+}
+
+/// A participant a body names.
+pub(super) fn participant<'a>(
+    world: &'a World,
+    call: &CallOfBot,
+    member: &str,
+    id: &ParticipantId,
+) -> Result<&'a Member, ApiError> {
+    let unknown = || ApiError::not_found(format!("{member}: Participant not found")).about(member);
+    world.participant_of(call, id).ok_or_else(unknown)
+}
+
+/// A prompt: a file at an address the service may fetch it from.
+pub(super) fn prompt(service: &Service, member: &str, prompt: &Prompt) -> Result<(), ApiError> {
+    let Prompt::Media(media) = prompt else {
+        let path = format!("{member}.@odata.type");
+        return Err(ApiError::invalid(format!("{path} must be #microsoft.graph.mediaPrompt.")).about(path));
+    };
+    let path = format!("{member}.mediaInfo.uri");
+    let uri = reqwest::Url::parse(&media.media_info.uri).ok();
+    let fits = |uri: &reqwest::Url| {
+        let scheme_ok = uri.scheme() == "https" || (service.allow_http_callbacks && uri.scheme() == "http");
+        scheme_ok && uri.host_str().is_some_and(|host| !host.is_empty())
+    };
+    if !uri.as_ref().is_some_and(fits) {
+        return Err(ApiError::invalid(format!("{path} must be an absolute https URI.")).about(path));
+    }
+    if media.loop_count.is_some_and(|count| count < 1) {
+        let path = format!("{member}.loop");
+        return Err(ApiError::invalid(format!("{path} must be at least 1.")).about(path));
+    }
+    Ok(())
 }
 
 /// Ids compare without case and dashes.

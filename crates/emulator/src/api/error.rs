@@ -120,6 +120,11 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, codes::ITEM_NOT_FOUND, message)
     }
 
+    /// 404 of a participant.
+    pub(crate) fn no_participant() -> Self {
+        Self::not_found("Participant not found")
+    }
+
     /// 404: the path leads nowhere.
     pub(crate) fn no_route(segment: &str) -> Self {
         let message = format!("Resource not found for the segment '{segment}'.");
@@ -179,6 +184,11 @@ impl ApiError {
             header: Some((RETRY_AFTER, HeaderValue::from_static("10"))),
             ..Self::new(StatusCode::TOO_MANY_REQUESTS, codes::TOO_MANY_REQUESTS, message)
         }
+    }
+
+    /// 429: too many operations of one call run.
+    pub(crate) fn too_many_operations() -> Self {
+        Self::too_many("Too many operations of this call are running.")
     }
 
     /// 500: not the caller's fault and not to be repeated.

@@ -135,6 +135,17 @@ impl ApiRequest {
         with_roster(world, self.own_call(world)?)
     }
 
+    /// The caller's own group call and, as the conversation spells it, the participant the path names.
+    ///
+    /// # Errors
+    ///
+    /// As [`ApiRequest::own_group_call`]; 404 when there is no such participant.
+    pub(crate) fn own_participant(&self, world: &World) -> Result<(CallId, ParticipantId), ApiError> {
+        let call = self.own_group_call(world)?;
+        let member = world.participant_of(call, &self.participant_id()).ok_or_else(ApiError::no_participant)?;
+        Ok((call.id.clone(), member.id.clone()))
+    }
+
     fn own_call_in<'a>(&self, world: &'a World, needed: &CallState) -> Result<&'a Call, ApiError> {
         let call = self.own_call(world)?;
         let state = call.machine.state();

@@ -3,10 +3,12 @@
 //! Holds the resource, its state machine, its routing groups, its operations, its roster feed and its outbox. Changed only
 //! by `world`, under the service's lock.
 
+mod hold;
 mod machine;
 mod operations;
 pub(crate) mod reason;
 
+pub(crate) use hold::{Hold, HoldPhase};
 pub(crate) use machine::{CallEffect, CallInput, CallMachine, Expectations, Patience};
 pub(crate) use operations::{Operations, Outcome, Pace};
 
@@ -47,6 +49,8 @@ pub(crate) struct Call {
     pub(crate) redirected: bool,
     /// Key presses told so far, once the bot has asked for them.
     tones: Option<i64>,
+    /// Whom the bot keeps on hold.
+    pub(crate) hold: Option<Hold>,
     /// Whether the bot wants to know about content sharing.
     pub(crate) wants_content_sharing: bool,
 }
@@ -85,6 +89,7 @@ impl Call {
             refusal: None,
             redirected: false,
             tones: None,
+            hold: None,
             wants_content_sharing: false,
         };
         call.follow_options();

@@ -183,6 +183,8 @@ pub(crate) struct Directory {
     tenants: BTreeSet<String>,
     apps: BTreeMap<String, App>,
     users: BTreeMap<String, User>,
+    /// By tenant, the applications that may take participants out of conversations; all may where there is no entry.
+    removers: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Directory {
@@ -198,6 +200,7 @@ impl Directory {
             first_tenant,
             apps: BTreeMap::new(),
             users: BTreeMap::new(),
+            removers: BTreeMap::new(),
         })
     }
 
@@ -237,6 +240,29 @@ impl Directory {
             return Err(DirectoryError::Taken(id));
         }
         Ok(id)
+    }
+
+    /// Sets which applications may take participants out of conversations of a tenant; `None` lets all.
+    pub(crate) fn allow_removal(&mut self, tenant: &str, apps: Option<Vec<String>>) -> Result<(), DirectoryError> {
+        let tenant = self.tenant_or_first(Some(tenant))?;
+        match apps {
+            None => drop(self.removers.remove(&tenant)),
+            Some(apps) => {
+                let apps = apps.iter().map(|app| guid(app)).collect::<Result<_, _>>()?;
+                self.removers.insert(tenant, apps);
+            }
+        }
+        Ok(())
+    }
+
+    /// The applications that may take participants out of conversations of a tenant; `None` when all may.
+    pub(crate) fn removers(&self, tenant: &str) -> Option<&BTreeSet<String>> {
+        self.removers.get(&guid(tenant).ok()?)
+    }
+
+    /// Whether an application may take participants out of conversations of a tenant.
+    pub(crate) fn may_remove_participants(&self, tenant: &str, app_id: &str) -> bool {
+        self.removers(tenant).is_none_or(|apps| guid(app_id).is_ok_and(|app_id| apps.contains(&app_id)))
     }
 
     /// Registers an application; nothing is consented yet.

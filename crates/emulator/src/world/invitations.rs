@@ -102,7 +102,7 @@ fn echo(target: &InvitationParticipantInfo) -> Value {
     const OF_TARGET: [&str; 4] = ["endpointType", "hidden", "removeFromDefaultAudioRoutingGroup", "replacesCallId"];
     const OF_IDENTITY: [&str; 4] = ["user", "application", "device", "phone"];
     let mut target = serde_json::to_value(target).expect("invariant: Graph resources are plain JSON");
-    let mut fill = |object: Option<&mut Value>, names: &[&str]| {
+    let fill = |object: Option<&mut Value>, names: &[&str]| {
         if let Some(Value::Object(object)) = object {
             for name in names {
                 object.entry(*name).or_insert(Value::Null);

@@ -6,10 +6,12 @@
 
 mod calls;
 mod groups;
+mod holding;
 mod incoming;
 mod invitations;
 mod legs;
 mod operations;
+mod participants;
 mod people;
 mod rings;
 mod sharing;
@@ -17,6 +19,7 @@ mod timers;
 mod transfer;
 
 pub(crate) use groups::GroupError;
+pub(crate) use holding::HoldError;
 pub(crate) use incoming::{Announcement, AnswerTerms};
 pub(crate) use invitations::Invitee;
 pub(crate) use legs::{JoinError, NewLeg};
@@ -235,6 +238,7 @@ impl World {
             self.tell(id, |call| Some(Notification::operation(&call.id, operation)));
         }
         self.drop_groups(id);
+        self.release_hold(id);
         self.stop_rings_of(id, now);
         self.take_out(&meeting, &participant, now);
         if let Some(ring) = ring {
@@ -305,6 +309,7 @@ impl World {
             meeting.media.leave(&gone.id);
         }
         self.forget_in_groups(meeting_id, &gone.id);
+        self.forget_hold(meeting_id, &gone.id, now);
         self.stop_sharing_of(meeting_id, &gone.id, now);
         let meeting = self.meetings.get(meeting_id)?;
         if gone.in_roster {

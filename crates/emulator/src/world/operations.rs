@@ -3,6 +3,8 @@
 //! Part of [`World`]. The list itself is `call::operations`; here its ends become notifications. An operation that was
 //! final when answered is not told again.
 
+use std::time::Duration;
+
 use antiphon_graph::operation::OperationKind;
 use antiphon_graph::wire::Extra;
 use antiphon_graph::{CallId, CommsOperation, OperationStatus, ResultInfo};
@@ -11,6 +13,9 @@ use super::World;
 use crate::call::{Outcome, Pace};
 use crate::clock::ServiceTime;
 use crate::notify::Notification;
+
+/// How long an operation takes that has nothing to wait for: long enough to be told after the answer to its request.
+pub(super) const A_MOMENT: Duration = Duration::from_millis(200);
 
 impl World {
     /// An operation that is final when it is answered.
@@ -73,7 +78,16 @@ impl World {
         for id in due {
             while let Some(ended) = self.calls.get_mut(&id).and_then(|call| call.operations.end_due(now)) {
                 self.tell(&id, |call| Some(Notification::operation(&call.id, &ended)));
+                self.take_effect(&id, &ended);
             }
+        }
+    }
+
+    /// What an operation was for happens when it has ended by itself.
+    fn take_effect(&mut self, id: &CallId, ended: &CommsOperation) {
+        match ended.kind() {
+            OperationKind::StartHoldMusic | OperationKind::StopHoldMusic => self.hold_changes(id, ended),
+            _ => {}
         }
     }
 }
