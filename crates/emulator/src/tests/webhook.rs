@@ -28,16 +28,27 @@ impl Posted {
         &self.body["value"][0]
     }
 
-    /// State, and end reason if it has one, of a call notification; `roster` for a roster.
+    /// State of a call, type and status of an operation, with the end reason if there is one; `roster` for a roster,
+    /// `sharing` for content sharing.
     pub(super) fn summary(&self) -> String {
         let notification = self.notification();
-        if notification["resourceUrl"].as_str().unwrap().ends_with("/participants") {
+        let url = notification["resourceUrl"].as_str().unwrap();
+        let change = notification["changeType"].as_str().unwrap();
+        if url.ends_with("/participants") {
             return "roster".to_owned();
         }
-        let call = &notification["resourceData"];
-        let state = call["state"].as_str().unwrap_or("no state");
-        let result = &call["resultInfo"];
-        let change = notification["changeType"].as_str().unwrap();
+        if url.ends_with("/contentsharingsessions") {
+            return format!("{change} sharing");
+        }
+        let entity = &notification["resourceData"];
+        let state = match entity["status"].as_str() {
+            Some(status) => {
+                let kind = entity["@odata.type"].as_str().unwrap().trim_start_matches("#microsoft.graph.");
+                format!("{kind} {status}")
+            }
+            None => entity["state"].as_str().unwrap_or("no state").to_owned(),
+        };
+        let result = &entity["resultInfo"];
         match (result["code"].as_i64(), result["subcode"].as_i64()) {
             (Some(code), Some(subcode)) => format!("{change} {state} {code}/{subcode}"),
             _ => format!("{change} {state}"),
