@@ -20,8 +20,8 @@ async def answering(bench):
     """15 seconds to answer; then the call is gone."""
     pia = await bench.user("Pia", "ring")
     announced = await bench.is_called_by(pia)
-    async with bench.case("an incoming call can be answered after 14 s") as case:
-        await advance(bench, 14)
+    async with bench.case("an incoming call can be answered after 8 s") as case:
+        await advance(bench, 8)
         reply = await bench.driver.send(ROW["answer"], {"call": announced.call}, bodies.answer(bench.callback(), bodies.app_hosted()))
         case.equal(reply.status, 202, "status")
     await bench.hang_up({"id": announced.call})

@@ -165,7 +165,8 @@ async def routing(bench, call, pia, ole):
 
 async def operations(bench, ids):
     """An operation that is under way can be listed and read: one that nothing ends until it is asked to."""
-    reply = await bench.endpoint("startHoldMusic", ids, {"clientContext": context()}, say="startHoldMusic: again", settles=False)
+    mine, since = context(), bench.webhook.mark()
+    reply = await bench.endpoint("startHoldMusic", ids, {"clientContext": mine}, say="startHoldMusic: again", settles=False)
     if reply.status != 202:
         return
     operation = reply.json["id"]
@@ -183,7 +184,9 @@ async def operations(bench, ids):
         if not case.problems:
             bench.judge.exercised.add(("getOperation", bench.version, bench.driver.family))
     await bench.refused("getOperation: unknown", bench.driver.send(ROW["getOperation"], {**ids, "operation": str(uuid.uuid4())}), 404)
+    await bench.ended(ids["call"], operation, mine, since)
     await bench.endpoint("stopHoldMusic", ids, {"clientContext": context()}, say="stopHoldMusic: again")
+    await bench.refused("stopHoldMusic: nobody is on hold", bench.driver.send(ROW["stopHoldMusic"], ids, {"clientContext": context()}), (400, 409))
 
 
 async def recording(bench, call, ids):
@@ -243,7 +246,8 @@ async def inviting(bench, call, ids):
     async with bench.case("invite: who declines fails the operation") as case:
         since, wanted = bench.webhook.mark(), body([una])
         reply = await bench.driver.send(ROW["invite"], ids, wanted)
-        case.equal(reply.status, 200, "status")
+        if not case.equal(reply.status, 200, "status"):
+            return
         end = await bench.ended(call["id"], reply.json["id"], wanted["clientContext"], since)
         case.equal(end.data.get("status"), "Failed", "the operation's last status")
         case.expect((end.data.get("resultInfo") or {}).get("code", 0) >= 400, f"resultInfo is {end.data.get('resultInfo')}")
@@ -303,6 +307,10 @@ async def forms(bench):
         case.expect(gone.participants()[0]["removedState"].get("reason"), "removedState has a reason")
         numbers = [note.data["sequenceNumber"] for note in bench.webhook.of(second["id"], since) if note.kind == "participants"]
         case.equal(numbers, list(range(numbers[0], numbers[0] + len(numbers))), "sequence numbers")
+    apart = {**bodies.app_hosted(), "removeFromDefaultAudioGroup": True}
+    third, _ = await bench.join(room, media=apart, say="create: join outside the default audio group")
+    await bench.endpoint("getCall", {"call": third["id"]}, say="getCall: outside the default audio group")
+    await bench.hang_up(third)
     async with bench.case("leaving one leg leaves the other") as case:
         await bench.hang_up(second)
         await bench.state(second["id"], "terminated", since)

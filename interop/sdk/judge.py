@@ -101,7 +101,9 @@ class Judge:
         """Prints the closing lines; whether all is well."""
         for (name, _), cases in sorted(self.failures.items()):
             print(f"FAIL     {name}: {cases[0][1]}")
-            print(f"         on {'; '.join(label for label, _ in cases)}")
+            labels = dict.fromkeys(label for label, _ in cases)
+            everywhere = len(labels) == len(set(self.counts) - {"webhook"})
+            print(f"         on {'every driver' if everywhere else '; '.join(labels)}")
         for label, (passed, failed) in self.counts.items():
             print(f"{'FAIL' if failed else 'ok':8} {label:44} {passed} cases passed, {failed} failed")
         missing = self.uncovered(rows)

@@ -35,6 +35,13 @@ async def outgoing(bench):
     forwarding = await bench.user("Fay", "forward", forwardTo=other["id"])
     call = await bench.place(forwarding, say="create: call who forwards")
     await bench.hang_up(call)
+    number = f"+1555{uuid.uuid4().int % 10**7:07}"
+    await bench.admin("POST", "/users", {"displayName": "Tel", "phoneNumber": number, "answering": {"afterMs": 0}})
+    instance = {"@odata.type": "#microsoft.graph.participantInfo", "identity": bodies.identity("applicationInstance", str(uuid.uuid4()), "Front desk")}
+    targets = [{"@odata.type": "#microsoft.graph.invitationParticipantInfo", "identity": bodies.identity("phone", number)}]
+    body = bodies.call(bench.callback(), bench.tenant, bodies.service_hosted(), targets=targets, source=instance)
+    call = await bench.create(body, say="create: call a telephone number")
+    await bench.hang_up(call)
     if bench.version == "beta":
         call = await bench.place(other, say="create: with a ringing timeout", ringingTimeoutInSeconds=30, routingPolicies=["noMissedCall"])
         await bench.hang_up(call)
@@ -113,6 +120,21 @@ async def incoming(bench):
     if bench.version == "beta":
         body |= {"maskCaller": False, "maskCallee": False, "targetDisposition": "forward"}
     await bench.endpoint("redirect", {"call": announced.call}, body, then=passed_on)
+
+    announced, una, since = await bench.is_called_by(pia), await bench.user("Una", "reject"), bench.webhook.mark()
+    body = {"targets": [bodies.invitation(una), bodies.invitation(ole)], "callbackUri": bench.callback()}
+    await bench.endpoint("redirect", {"call": announced.call}, body, say="redirect: to two at once", then=passed_on)
+
+    announced, since = await bench.is_called_by(pia), bench.webhook.mark()
+
+    async def at_home(case, reply):
+        note = await bench.state(announced.call, "established", since)
+        case.equal(note.tag, announced.tag, "where it is told: the application's registered webhook")
+
+    body = bodies.answer("", bodies.service_hosted())
+    del body["callbackUri"]
+    await bench.endpoint("answer", {"call": announced.call}, body, say="answer: without callbackUri", then=at_home)
+    await bench.hang_up({"id": announced.call})
 
     announced = await bench.is_called_by(pia)
     body = {"targets": [bodies.invitation(ole)], "timeout": 5}

@@ -104,7 +104,8 @@ async def habits(bench):
         reply = await bench.driver.raw("GET", one, headers={"client-request-id": mine})
         case.equal(reply.headers.get("client-request-id"), mine, "client-request-id")
         case.expect(reply.headers.get("request-id"), "no request-id")
-        case.expect(reply.headers.get("date"), "no Date")
+        for name in ("date", "strict-transport-security"):
+            case.expect(reply.headers.get(name), f"no {name}")
         case.expect(reply.headers.get("x-ms-ags-diagnostic", "").startswith("{"), "x-ms-ags-diagnostic is no JSON")
     for say, path in (
         ("upper-case hex without dashes", one.replace(call["id"], plain(call["id"]).upper())),
@@ -124,9 +125,35 @@ async def habits(bench):
             reply = await bench.driver.raw("POST", f"{one}/mute", body, headers)
             case.equal(reply.status, 200, "status")
             case.equal(reply.json.get("@odata.type"), "#microsoft.graph.muteParticipantOperation", "@odata.type")
+    async with bench.case("no redirect for a trailing slash") as case:
+        reply = await bench.driver.raw("GET", f"{one}/")
+        case.expect(reply.status in (200, 404), f"HTTP {reply.status}")
     if bench.driver.label.startswith("python"):
         await compressed(bench, one)
     await bench.hang_up(call)
+
+
+async def telling(bench):
+    """What a bot sends at creation comes back with the notifications, and one that was not taken comes again."""
+    room, chain, scenario = await bench.meeting(), str(uuid.uuid4()), str(uuid.uuid4())
+    callback, since = bench.callback(), bench.webhook.mark()
+    tag = callback.rpartition("/")[2]
+    bench.webhook.statuses[tag] = [503]
+    async with bench.case("callChainId, Scenario-Id and a delivery that failed once") as case:
+        body = bodies.call(callback, bench.tenant, bodies.app_hosted(), callChainId=chain, **bodies.by_organizer(room))
+        reply = await bench.driver.send(ROW["create"], {}, body, {"Scenario-Id": scenario})
+        case.equal(reply.status, 201, "status")
+        call = reply.json
+        case.equal(call.get("callChainId"), chain, "callChainId")
+        await bench.state(call["id"], "established", since)
+        notes = bench.webhook.of(call["id"], since)
+        case.equal([note.state for note in notes if note.state], ["establishing", "established"], "states in order, the first of them repeated")
+        case.equal({note.headers.get("scenario-id") for note in notes}, {scenario}, "Scenario-Id of the notifications")
+        case.equal({note.headers.get("x-microsoft-skype-chain-id") for note in notes}, {chain}, "X-Microsoft-Skype-Chain-ID")
+        ids = [note.headers.get("x-microsoft-skype-message-id") for note in notes]
+        case.equal(len(set(ids)), len(ids), "different message ids")
+        case.equal(bench.webhook.statuses[tag], [], "deliveries still to refuse")
+        await bench.hang_up(call)
 
 
 async def compressed(bench, one):

@@ -42,12 +42,17 @@ async def discovery(bench):
         for key in keys["keys"]:
             case.expect(key.get("kty") == "RSA" and key.get("kid") and len(key.get("n", "")) >= 340, f"not an RSA key of 2048 bits: {sorted(key)}")
     form = {"Content-Type": "application/x-www-form-urlencoded;charset=utf-8"}
-    async with bench.case("token endpoint: a grant of another kind") as case:
-        request = urllib.request.Request(f"{host}/{tenant}/oauth2/v2.0/token", data=b"grant_type=password&client_id=x", headers=form)
-        status, found = await asyncio.to_thread(error_of, request, bench.emulator.ca_file)
-        case.expect(status in (400, 401), f"HTTP {status}")
-        for member in ("error", "error_description", "error_codes", "timestamp", "trace_id", "correlation_id"):
-            case.expect(found.get(member), f"no {member}")
+    for say, fields in (
+        ("a grant of another kind", b"grant_type=password&client_id=x"),
+        ("an unknown application", b"grant_type=client_credentials&client_id=x&client_secret=y&scope=https%3A%2F%2Fx%2F.default"),
+        ("nothing at all", b""),
+    ):
+        async with bench.case(f"token endpoint: {say}") as case:
+            request = urllib.request.Request(f"{host}/{tenant}/oauth2/v2.0/token", data=fields, headers=form)
+            status, found = await asyncio.to_thread(error_of, request, bench.emulator.ca_file)
+            case.expect(status in (400, 401), f"HTTP {status}")
+            for member in ("error", "error_description", "error_codes", "timestamp", "trace_id", "correlation_id"):
+                case.expect(found.get(member), f"no {member}")
 
 
 def error_of(request, ca_file):
@@ -138,19 +143,24 @@ async def without_role(bench, driver_of):
 async def quota(bench, driver_of):
     """The 101st call of an application: 429, which the SDK repeats; one call has ended by then, and exactly one is made."""
     driver = await driver_of(bench, {"permissions": ["Calls.JoinGroupCall.All"]})
-    room = await bench.meeting()
-    body = bodies.call(bench.callback().replace(bench.driver.app, driver.app), bench.tenant, bodies.service_hosted(), **bodies.by_organizer(room))
+    rooms = [await bench.meeting() for _ in range(20)]  # many rooms, since everybody in a room is told of everybody
+
+    def body(number):
+        callback = bench.callback().replace(bench.driver.app, driver.app)
+        return bodies.call(callback, bench.tenant, bodies.service_hosted(), **bodies.by_organizer(rooms[number % len(rooms)]))
+
     async with bench.case("429 at the 101st call, repeated by the SDK, makes one call") as case:
-        made = [(await driver.send(ROW["create"], {}, body)) for _ in range(100)]
+        made = [await driver.send(ROW["create"], {}, body(number)) for number in range(100)]
         case.equal({reply.status for reply in made}, {201}, "statuses of the first hundred")
-        late = asyncio.ensure_future(driver.send(ROW["create"], {}, body))
+        late = asyncio.ensure_future(driver.send(ROW["create"], {}, body(100)))
         await asyncio.wait_for(driver.throttled.wait(), 20)
         await driver.send(ROW["deleteCall"], {"call": made[0].json["id"]})
         reply = await asyncio.wait_for(late, 60)
         case.equal(reply.status, 201, "status")
         case.expect(reply.tries > 1, "the SDK did not have to repeat it")
-        found = await bench.admin("GET", f"/meetings/{room['id']}")
-        case.equal(len(found["participants"]), 100, "calls in the meeting")
+        found = [await bench.admin("GET", f"/meetings/{room['id']}") for room in rooms]
+        case.equal(sum(len(room["participants"]) for room in found), 100, "calls in progress")
         case.expect(bench.version in reply.headers.get("location", ""), "no Location")
-    await bench.admin("DELETE", f"/meetings/{room['id']}")
+    for room in rooms:
+        await bench.admin("DELETE", f"/meetings/{room['id']}")
     await driver.close()

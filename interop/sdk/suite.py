@@ -94,7 +94,7 @@ class Run:
             "outgoing": on_the_phone.outgoing, "group": on_the_phone.group, "incoming": on_the_phone.incoming,
             "invited": on_the_phone.invited, "recording": on_the_phone.recording, "sharing": on_the_phone.sharing,
             "guest": on_the_phone.guest, "quality": on_the_phone.quality, "creation": refusals.creation,
-            "unknown": refusals.unknown, "habits": refusals.habits, "examples": doc_examples.all_of,
+            "unknown": refusals.unknown, "habits": refusals.habits, "telling": refusals.telling, "examples": doc_examples.all_of,
         }  # fmt: skip
         try:
             await asyncio.gather(*(self.guarded(driver, name, scenario(bench)) for name, scenario in scenarios.items()))
