@@ -56,13 +56,13 @@ fn handler(service: &Service, request: &ApiRequest) -> Result<Reply, ApiError> {
     }
     let offer = check::offer(call.media_config.as_ref(), service.strict_blob)?;
     let leg = Leg { app, address, offer, ringing, version: request.version };
-    let id = if call.meeting_info.is_some() {
+    let call = if call.meeting_info.is_some() {
         join(service, request, call, leg)?
     } else {
         place(service, request, call, leg)?
     };
-    let call = request.own_created(&service.world(), &id)?;
-    Ok(Reply::json(StatusCode::CREATED, &call).location(&request.call_url(&id)))
+    let url = request.call_url(call.id.as_ref().expect("invariant: a call just made has its id"));
+    Ok(Reply::json(StatusCode::CREATED, &call).location(&url))
 }
 
 /// What the request comes to, whom it may concern left aside.
@@ -91,7 +91,7 @@ impl Leg {
     }
 }
 
-fn join(service: &Service, request: &ApiRequest, call: Call, leg: Leg) -> Result<CallId, ApiError> {
+fn join(service: &Service, request: &ApiRequest, call: Call, leg: Leg) -> Result<Call, ApiError> {
     let tenant_id = &request.caller.tenant_id;
     service.change(|world, now| {
         let meeting = find_meeting(world, &call, tenant_id)?;
@@ -99,12 +99,13 @@ fn join(service: &Service, request: &ApiRequest, call: Call, leg: Leg) -> Result
         let lobby = meeting.schedule().is_some_and(|schedule| schedule.lobby);
         let expectations = Expectations { admission: guest && lobby, ..Expectations::default() };
         let leg = leg.into_world(call, meeting, tenant_id, expectations);
-        world.place_leg(leg, now, check::with_answer).map_err(|error| refused(&error))
+        let id = world.place_leg(leg, now, check::with_answer).map_err(|error| refused(&error))?;
+        request.own_created(world, &id)
     })
 }
 
 /// Opens a conversation for the people called, puts the bot into it and lets them ring.
-fn place(service: &Service, request: &ApiRequest, call: Call, leg: Leg) -> Result<CallId, ApiError> {
+fn place(service: &Service, request: &ApiRequest, call: Call, leg: Leg) -> Result<Call, ApiError> {
     let tenant_id = &request.caller.tenant_id;
     let targets = call.targets.clone().unwrap_or_default();
     let callees: Vec<(InvitationParticipantInfo, Callee)> = {
@@ -133,7 +134,7 @@ fn place(service: &Service, request: &ApiRequest, call: Call, leg: Leg) -> Resul
             let purpose = if alone { Purpose::Callee { call } } else { Purpose::GroupTarget { call } };
             world.ring(NewRing { meeting: id.clone(), target, callee, purpose, timeout }, now);
         }
-        Ok(call)
+        request.own_created(world, &call)
     })
 }
 

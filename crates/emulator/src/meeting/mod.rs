@@ -87,6 +87,8 @@ pub(crate) struct Meeting {
     pub(crate) members: Vec<Member>,
     /// Most members it ever had.
     pub(crate) peak: usize,
+    /// How many have ever joined.
+    pub(crate) joined: u32,
     /// What is being shown, if anything is.
     pub(crate) sharing: Option<Sharing>,
 }
@@ -111,6 +113,8 @@ pub(crate) struct Member {
     pub(crate) kind: MemberKind,
     /// `None` for a participant without media.
     pub(crate) source_id: Option<u32>,
+    /// Counts who has joined this conversation; names the stream of those without media.
+    pub(crate) number: u32,
     pub(crate) connected: bool,
     pub(crate) in_default_group: bool,
     pub(crate) muted: bool,
@@ -209,6 +213,7 @@ impl Member {
             display_name,
             kind,
             source_id: None,
+            number: 0,
             connected: false,
             in_default_group: true,
             muted: false,

@@ -21,13 +21,12 @@ impl Member {
         if let Some(recording) = recording.as_mut().filter(|_| version == Version::V1) {
             recording.initiated_by = None;
         }
-        let mut streams = Vec::new();
-        if let Some(source_id) = self.source_id {
-            let direction = if self.on_hold { MediaDirection::Inactive } else { MediaDirection::SendReceive };
-            let mut audio = MediaStream::main_audio(source_id, direction);
-            audio.server_muted = Some(self.muted);
-            streams.push(audio);
-        }
+        // Graph shows everybody with a main audio stream, flowing or not.
+        let flows = self.source_id.is_some() && !self.on_hold;
+        let direction = if flows { MediaDirection::SendReceive } else { MediaDirection::Inactive };
+        let mut audio = MediaStream::main_audio(self.audio_source(), direction);
+        audio.server_muted = Some(self.muted);
+        let mut streams = vec![audio];
         if self.shares_screen {
             streams.push(self.screen());
         }
@@ -42,12 +41,17 @@ impl Member {
         }
     }
 
+    /// The source id of the audio, even if none flows.
+    fn audio_source(&self) -> u32 {
+        self.source_id.unwrap_or(SILENT_SOURCES | self.number)
+    }
+
     /// Video does not flow here; what is announced is that somebody shares.
     fn screen(&self) -> MediaStream {
         MediaStream {
             media_type: Some(Modality::VideoBasedScreenSharing),
             label: Some("applicationsharing-video".to_owned()),
-            source_id: Some(format!("{}", self.source_id.unwrap_or(0).saturating_add(SCREEN_SOURCES))),
+            source_id: Some(format!("{}", self.audio_source().saturating_add(SCREEN_SOURCES))),
             direction: Some(MediaDirection::SendOnly),
             server_muted: Some(false),
             ..MediaStream::default()
@@ -62,6 +66,8 @@ impl Meeting {
     }
 }
 
+/// Source ids of participants without media: beyond those the engine gives.
+const SILENT_SOURCES: u32 = 1 << 23;
 /// Source ids of screens are those of their participants' audio plus this.
 const SCREEN_SOURCES: u32 = 1 << 24;
 

@@ -5,11 +5,13 @@
 
 mod access;
 mod admin;
+mod catalogue;
 mod create;
 mod errors;
 mod groups;
 mod incoming;
 mod life;
+mod matrix;
 mod media;
 mod notifications;
 mod odata;
@@ -18,6 +20,7 @@ mod outgoing;
 mod patience;
 mod roster;
 mod server;
+mod storm;
 mod transfer;
 mod webhook;
 

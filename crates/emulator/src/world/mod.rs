@@ -108,6 +108,7 @@ impl World {
             media,
             members: Vec::new(),
             peak: 0,
+            joined: 0,
             sharing: None,
         };
         self.meetings.entry(id).or_insert(meeting)
@@ -357,7 +358,8 @@ impl World {
 
     /// Adds a member; media is the caller's business.
     fn add_member(meeting: &mut Meeting, member: Member) {
-        meeting.members.push(member);
+        meeting.joined = meeting.joined.wrapping_add(1);
+        meeting.members.push(Member { number: meeting.joined, ..member });
         meeting.peak = meeting.peak.max(meeting.members.len());
     }
 }
