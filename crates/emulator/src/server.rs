@@ -3,7 +3,10 @@
 //! One task per connection, bounded in number; handshakes, request headers, bodies and unread answers have a deadline
 //! (`patience`). On stop it accepts no more, lets requests in progress finish for the shutdown span, and ends.
 
+use std::future::poll_fn;
+use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +18,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
@@ -24,6 +27,9 @@ use tower::ServiceExt as _;
 
 use crate::config::Limits;
 use crate::patience::{TimedBody, TimedWrites};
+
+/// Most bytes read from a peer that has its last answer already.
+const LINGER_BYTES: u64 = 64 * 1024 * 1024;
 
 /// Where a request came in; an extension of every request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -135,22 +141,32 @@ async fn serve_http<S: AsyncRead + AsyncWrite + Unpin>(
     let service = service_fn(move |request: Request<Incoming>| {
         let mut request = request.map(|body| Body::new(TimedBody::new(body, patience)));
         request.extensions_mut().insert(connection);
-        router.clone().oneshot(request)
+        Box::pin(router.clone().oneshot(request))
     });
-    let mut serving = std::pin::pin!(
-        http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(patience)
-            .serve_connection(TokioIo::new(TimedWrites::new(stream, patience)), service)
-    );
+    let mut serving = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(patience)
+        .serve_connection(TokioIo::new(TimedWrites::new(stream, patience)), service);
     let ended = tokio::select! {
-        ended = serving.as_mut() => ended,
+        ended = poll_fn(|cx| serving.poll_without_shutdown(cx)) => ended,
         () = stopped(&mut stopping) => {
-            serving.as_mut().graceful_shutdown();
-            serving.await
+            Pin::new(&mut serving).graceful_shutdown();
+            poll_fn(|cx| serving.poll_without_shutdown(cx)).await
         }
     };
     if let Err(error) = ended {
         tracing::debug!(peer = %connection.peer, %error, "connection ended");
     }
+    let stream = serving.into_parts().io.into_inner();
+    tokio::select! {
+        _ = tokio::time::timeout(patience, linger(stream)) => {}
+        () = stopped(&mut stopping) => {}
+    }
+}
+
+/// Closes our half, then reads what the peer still sends. Closing both at once would reset a connection with unread bytes
+/// in it, and the peer would lose the answer that told it why.
+async fn linger<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) -> io::Result<u64> {
+    stream.shutdown().await?;
+    tokio::io::copy(&mut stream.take(LINGER_BYTES), &mut tokio::io::sink()).await
 }

@@ -51,6 +51,24 @@ async fn announced_body_beyond_the_limit_is_413_without_waiting_for_it() {
 }
 
 #[tokio::test]
+async fn peer_that_sends_all_of_a_refused_body_can_still_read_why() {
+    let rig = Rig::start().await;
+    let bot = rig.bot(JOIN).await;
+    let (plain, _) = listening(&rig, None).await;
+    for path in ["/v1.0/communications/calls", "/common/oauth2/v2.0/token", "/emulator/apps"] {
+        let body = "x".repeat(5 << 20);
+        let form = "Content-Type: application/x-www-form-urlencoded";
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {}\r\n{form}\r\nContent-Length: {}\r\n\r\n{body}",
+            bot.token,
+            body.len()
+        );
+        let answer = answer_to(plain, &request).await;
+        assert!(answer.starts_with("HTTP/1.1 413"), "{path}: {answer}");
+    }
+}
+
+#[tokio::test]
 async fn peers_that_stop_half_way_give_their_place_back() {
     let rig = Rig::with(|config| {
         impatient(config);
