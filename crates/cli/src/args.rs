@@ -2,7 +2,6 @@
 //!
 //! Owns the text forms only; each command's own module says what is done with them.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -12,6 +11,7 @@ use crate::calling::{
 };
 use crate::demo::script::{MAX_TALKERS, MIN_SECONDS, MIN_TALKERS};
 use crate::doctor::DoctorOptions;
+use crate::emulator::EmulatorOptions;
 use crate::values::{Share, Span};
 
 /// App-hosted media for calling bots: a media engine, and a local calling service to run it against.
@@ -41,7 +41,7 @@ pub(crate) enum Command {
     /// Run the calling service on this machine: tokens, Graph calls, signed notifications, meetings.
     ///
     /// Point a bot or an official Graph SDK at the address it prints. Ctrl-C stops it.
-    Emulator(EmulatorOptions),
+    Emulator(Box<EmulatorOptions>),
     /// Print which permission each operation needs.
     Permissions(PermissionsOptions),
     /// Tell what a token, a registration or a webhook lacks for what a bot wants to do.
@@ -91,58 +91,6 @@ pub(crate) struct DemoOptions {
     pub(crate) out: PathBuf,
 
     /// Print the result as JSON instead of text. Progress still goes to standard error.
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-/// Options of `antiphon emulator`.
-#[derive(Clone, Debug, Args)]
-pub(crate) struct EmulatorOptions {
-    /// TCP address for tokens, Graph and administration (HTTPS). Port 0 takes a free one.
-    #[arg(long, default_value = "127.0.0.1:8443", value_name = "ADDR")]
-    pub(crate) listen: SocketAddr,
-
-    /// UDP address for media. Default: a free port on the host of --listen.
-    #[arg(long, value_name = "ADDR")]
-    pub(crate) media: Option<SocketAddr>,
-
-    /// Media address to tell peers, when it is not the bound one.
-    #[arg(long, value_name = "ADDR")]
-    pub(crate) advertise_media: Option<SocketAddr>,
-
-    /// Another host name or address to put into the certificate; may be repeated.
-    #[arg(long = "host-name", value_name = "NAME")]
-    pub(crate) host_names: Vec<String>,
-
-    /// Where to write the CA certificate that clients must trust (PEM).
-    #[arg(long, default_value = "out/antiphon-ca.pem", value_name = "FILE")]
-    pub(crate) ca_file: PathBuf,
-
-    /// Trust the certificates in this PEM file when posting notifications; may be repeated.
-    #[arg(long = "trust", value_name = "FILE")]
-    pub(crate) trust: Vec<PathBuf>,
-
-    /// Accept http callback URIs. Graph never does.
-    #[arg(long)]
-    pub(crate) allow_http_callbacks: bool,
-
-    /// Refuse a media blob that this service cannot read, instead of running the call without media.
-    #[arg(long)]
-    pub(crate) strict_blob: bool,
-
-    /// Register an application at start and consent to permissions: ID:SECRET:PERMISSION,PERMISSION. May be repeated.
-    #[arg(long = "seed-app", value_name = "APP", value_parser = crate::emulator::SeedApp::parse)]
-    pub(crate) seed_apps: Vec<crate::emulator::SeedApp>,
-
-    /// Create a meeting with this subject at start; may be repeated.
-    #[arg(long = "seed-meeting", value_name = "SUBJECT")]
-    pub(crate) seed_meetings: Vec<String>,
-
-    /// Media threads; a meeting lives on one of them.
-    #[arg(long, default_value_t = 1, value_name = "N")]
-    pub(crate) media_threads: usize,
-
-    /// Print one line of JSON with all addresses instead of text.
     #[arg(long)]
     pub(crate) json: bool,
 }

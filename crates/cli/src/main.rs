@@ -68,7 +68,7 @@ pub(crate) async fn unless_interrupted<T>(work: impl Future<Output = T>) -> Opti
 async fn run(command: Command) -> anyhow::Result<u8> {
     match command {
         Command::Demo(options) => demo::run(&options).await,
-        Command::Emulator(options) => emulator::run(options).await,
+        Command::Emulator(options) => emulator::run(&options).await,
         Command::Permissions(options) => permissions::run(&options),
         Command::Doctor(options) => doctor::run(&options).await,
         Command::Call(options) => GraphCommand::Call(&options).run().await,

@@ -3,6 +3,7 @@
 //! One file per command. `stage` starts what the binary talks to; nothing of it is a mock. No test waits for the clock.
 
 mod doctor;
+mod emulator;
 mod graph_commands;
 mod permissions;
 mod stage;
