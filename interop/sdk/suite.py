@@ -1,6 +1,7 @@
 """All drivers through all scenarios, on emulators that run already. Imported late: see main.py."""
 
 import asyncio
+import logging
 import os
 import traceback
 import uuid
@@ -9,6 +10,7 @@ import clocks
 import doc_examples
 import in_meeting
 import on_the_phone
+import proofs
 import refusals
 import rights
 from azure.identity import ClientSecretCredential
@@ -18,6 +20,7 @@ from judge import Judge
 from people import People
 from webhook import Webhook
 
+logging.getLogger("azure").setLevel(logging.CRITICAL)  # a wrong secret is a case here, and no news
 GRAPH_SCOPE = ["https://graph.microsoft.com/.default"]
 EVERYTHING = [
     "Calls.JoinGroupCall.All", "Calls.JoinGroupCallAsGuest.All", "Calls.Initiate.All", "Calls.InitiateGroupCall.All",
@@ -125,6 +128,8 @@ class Run:
         await self.webhook.start()
         for emulator in (self.emulator, self.moved):
             self.webhook.trust(emulator.url, emulator.ca_file)
+        await proofs.of_the_judge(self.judge)
+        await proofs.of_the_webhook(self.judge, self.webhook)
         specs = [spec for spec in DRIVERS if spec[1] == "python" or self.node]
         await asyncio.gather(*(self.drive(spec) for spec in specs), self.clocks())
         if not self.node:
