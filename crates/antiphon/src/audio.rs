@@ -53,15 +53,16 @@ pub struct AudioSocket {
 struct Shared {
     format: AudioFormat,
     // Three locks, so that hearing, hearing apart and speaking never wait for each other.
-    mixed: Mutex<MixedEar>,
-    unmixed: Mutex<UnmixedEar>,
-    mouth: Mutex<AppMouth>,
+    // Empty in a call whose media the service hosts.
+    mixed: Mutex<Option<MixedEar>>,
+    unmixed: Mutex<Option<UnmixedEar>>,
+    mouth: Mutex<Option<AppMouth>>,
     ticked: Arc<Notify>,
     closed: AtomicBool,
-    pump: AbortHandle,
+    pump: Option<AbortHandle>,
 }
 
-/// The call's audio has ended: it was hung up, or the service ended it.
+/// The call's audio has ended: it was hung up, or the service ended it, or hosts it itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the call's audio has ended")]
 pub struct AudioEnded;
@@ -79,10 +80,17 @@ impl AudioSocket {
             reason = "its replacement is unsafe to call; WakeFd owns one descriptor for life, as asked"
         )]
         let wakes = AsyncFd::with_interest(WakeFd(wakeable), Interest::READABLE)?;
-        let pump = tokio::spawn(pump(wakes, Arc::clone(&ticked))).abort_handle();
-        let (mixed, unmixed, mouth) = (Mutex::new(mixed), Mutex::new(unmixed), Mutex::new(mouth));
+        let pump = Some(tokio::spawn(pump(wakes, Arc::clone(&ticked))).abort_handle());
+        let (mixed, unmixed, mouth) = (Mutex::new(Some(mixed)), Mutex::new(Some(unmixed)), Mutex::new(Some(mouth)));
         let closed = AtomicBool::new(false);
         Ok(Self { shared: Arc::new(Shared { format, mixed, unmixed, mouth, ticked, closed, pump }) })
+    }
+
+    /// The socket of a call whose media the service hosts: it has ended before it began.
+    pub(crate) fn none(format: AudioFormat) -> Self {
+        let (mixed, unmixed, mouth) = (Mutex::default(), Mutex::default(), Mutex::default());
+        let (ticked, closed) = (Arc::default(), AtomicBool::new(true));
+        Self { shared: Arc::new(Shared { format, mixed, unmixed, mouth, ticked, closed, pump: None }) }
     }
 
     /// Sample rate and frame size of everything that goes through this socket.
@@ -96,7 +104,7 @@ impl AudioSocket {
     /// One comes every tick, silent or not. Cancel-safe: a frame is taken only as the call returns.
     pub async fn mixed(&self) -> Option<MixedFrame> {
         let mut ear = self.shared.mixed.lock().await;
-        self.next(|| ear.next_frame()).await
+        self.next(|| ear.as_mut()?.next_frame()).await
     }
 
     /// The next 20 ms of one participant apart, oldest first; `None` once the call's audio has ended.
@@ -106,7 +114,7 @@ impl AudioSocket {
     /// Cancel-safe.
     pub async fn unmixed(&self) -> Option<UnmixedFrame> {
         let mut ear = self.shared.unmixed.lock().await;
-        self.next(|| ear.next_frame()).await
+        self.next(|| ear.as_mut()?.next_frame()).await
     }
 
     /// Says `samples` (mono, at the socket's rate), waiting while the queue of half a second is full.
@@ -119,7 +127,8 @@ impl AudioSocket {
         let mut mouth = self.shared.mouth.lock().await;
         let mut said = 0;
         while said < samples.len() {
-            let spoken = self.next(|| Some(mouth.speak(&samples[said..])).filter(|&n| n > 0)).await;
+            let spoken =
+                self.next(|| mouth.as_mut().map(|mouth| mouth.speak(&samples[said..])).filter(|&n| n > 0)).await;
             said += spoken.ok_or(AudioEnded)?;
         }
         if self.is_closed() { Err(AudioEnded) } else { Ok(()) }
@@ -127,7 +136,7 @@ impl AudioSocket {
 
     /// Samples said and not yet sent.
     pub async fn queued(&self) -> usize {
-        self.shared.mouth.lock().await.queued()
+        self.shared.mouth.lock().await.as_ref().map_or(0, AppMouth::queued)
     }
 
     /// Whether the call's audio has ended.
@@ -140,7 +149,9 @@ impl AudioSocket {
     /// Ends all waiting; what is queued can still be read.
     pub(crate) fn close(&self) {
         self.shared.closed.store(true, Ordering::Release); // pairs with `is_closed`
-        self.shared.pump.abort();
+        if let Some(pump) = &self.shared.pump {
+            pump.abort();
+        }
         self.shared.ticked.notify_waiters();
     }
 
@@ -164,7 +175,9 @@ impl AudioSocket {
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        self.pump.abort();
+        if let Some(pump) = &self.pump {
+            pump.abort();
+        }
     }
 }
 
@@ -183,5 +196,19 @@ struct WakeFd(Wakeable);
 impl AsRawFd for WakeFd {
     fn as_raw_fd(&self) -> RawFd {
         self.0.as_fd().as_raw_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_call_whose_media_the_service_hosts_neither_hears_nor_speaks() {
+        let audio = AudioSocket::none(AudioFormat::Pcm16K);
+        assert!(audio.mixed().await.is_none() && audio.unmixed().await.is_none());
+        assert_eq!(audio.speak(&[1, 2, 3]).await, Err(AudioEnded));
+        assert!(audio.is_closed());
+        assert_eq!(audio.queued().await, 0);
     }
 }

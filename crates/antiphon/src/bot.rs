@@ -3,30 +3,35 @@
 //! Threads: async methods, any tokio runtime. Everything is configuration: the same bot runs against Graph and
 //! against the emulator. Dropping the last clone ends its calls' media and closes the webhook.
 
-use crate::AudioFormat;
 use crate::audio::AudioSocket;
-use crate::call::{Call, CallEnded, CallStatus, Parts};
-use crate::driver::Driver;
-use crate::join::{JoinError, JoinOptions, Meeting, create_body};
+use crate::call::{Call, CallEnded};
+use crate::driver::Media;
+use crate::incoming::IncomingCalls;
+use crate::join::{Hosting, JoinError, JoinOptions, Meeting, join_body, place_body};
+use crate::line::Opening;
+use crate::{AudioFormat, Target};
 use antiphon_engine::{BusRate, ConversationEvent, Engine, EngineConfig, SessionOptions};
+use antiphon_graph::ParticipantJoiningResponse;
+use antiphon_graph::wire::Version;
 use antiphon_signaling::call::CallConfig;
-use antiphon_signaling::client::{GraphClient, GraphConfig};
+use antiphon_signaling::client::{GraphClient, GraphConfig, PathFamily};
 use antiphon_signaling::http::{HttpConfig, HttpConfigError};
 use antiphon_signaling::token::{TokenConfig, TokenError};
 pub use antiphon_signaling::webhook::WebhookTls;
-use antiphon_signaling::webhook::{self, ListenerError, WebhookListener, WebhookStats};
+use antiphon_signaling::webhook::{
+    self, Joining, JoiningHook, ListenerError, NotificationReceiver, Sighting, WebhookListener, WebhookStats,
+};
 use antiphon_signaling::{CallMachine, HttpClient, TokenCache};
+use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
-use tokio::sync::{broadcast, mpsc, watch};
+use tokio::sync::{broadcast, mpsc};
 
-/// Call events kept for a reader that is behind.
-const EVENTS: usize = 256;
 /// Events of a call's media leg that may wait: it connects, ends or fails once.
 const MEDIA_EVENTS: usize = 16;
-/// Commands to a call that may wait.
-const COMMANDS: usize = 16;
+/// Tenants with a client of their own kept at most, besides the bot's own.
+const MAX_TENANTS: usize = 256;
 
 /// Where the service's notifications come in.
 #[derive(Debug, Clone)]
@@ -88,6 +93,7 @@ pub struct BotBuilder {
     engine: EngineConfig,
     media_address: IpAddr,
     call: CallConfig,
+    joining: JoiningHook,
 }
 
 impl BotBuilder {
@@ -109,6 +115,31 @@ impl BotBuilder {
     #[must_use]
     pub fn openid_url(mut self, url: impl Into<String>) -> Self {
         self.openid_url = Some(url.into());
+        self
+    }
+
+    /// Speak the beta version of the API. Default: v1.0, and beta for what only beta has.
+    #[must_use]
+    pub fn beta(mut self) -> Self {
+        self.graph.version = Version::Beta;
+        self
+    }
+
+    /// Which of the two families of paths requests use. Default: `/communications/calls`.
+    #[must_use]
+    pub fn path_family(mut self, family: PathFamily) -> Self {
+        self.graph.family = family;
+        self
+    }
+
+    /// Decides about participants who join under a recording policy in a call that was answered with a capacity. The
+    /// service waits for the decision: `decide` must not block. Default: take them while the call is the bot's.
+    #[must_use]
+    pub fn on_participant_joining(
+        mut self,
+        decide: impl Fn(&Joining) -> ParticipantJoiningResponse + Send + Sync + 'static,
+    ) -> Self {
+        self.joining = JoiningHook::new(decide);
         self
     }
 
@@ -167,7 +198,7 @@ impl BotBuilder {
     /// # Errors
     /// [`BotError`] says what to do.
     pub async fn start(self) -> Result<Bot, BotError> {
-        let Self { token, graph, mut http, ca_file, openid_url, webhook, engine, media_address, call } = self;
+        let Self { token, graph, mut http, ca_file, openid_url, webhook, engine, media_address, call, joining } = self;
         let WebhookConfig { listen, tls, public_url } = webhook.ok_or(BotError::NoWebhook)?;
         if let Some(path) = ca_file {
             let pem = tokio::fs::read(&path).await.map_err(|source| BotError::CaFile { path, source })?;
@@ -179,6 +210,7 @@ impl BotBuilder {
         if let Some(url) = openid_url {
             config.keys.openid_url = url;
         }
+        config.joining = joining;
         let path = config.path.clone();
         let listener = WebhookListener::start(config, http.clone()).await?;
         let callback_uri = public_url.unwrap_or_else(|| format!("{scheme}://{}{path}", listener.local_addr()));
@@ -186,12 +218,12 @@ impl BotBuilder {
         if let Err(error) = listener.keys().warm_up().await {
             tracing::warn!(%error, "notifications cannot be verified yet");
         }
-        let tenant = token.tenant.clone();
-        let tokens = TokenCache::new(http.clone(), token);
+        let tokens = TokenCache::new(http.clone(), token.clone());
         tokens.token().await?;
-        let client = GraphClient::new(http, tokens, graph);
+        let client = GraphClient::new(http.clone(), tokens, graph);
         let engine = Engine::client(engine)?;
-        let inner = Inner { client, listener, callback_uri, tenant, engine, media_address, call };
+        let others = Mutex::default();
+        let inner = Inner { client, others, http, token, listener, callback_uri, engine, media_address, call };
         Ok(Bot { inner: Arc::new(inner) })
     }
 }
@@ -205,9 +237,12 @@ pub struct Bot {
 #[derive(Debug)]
 struct Inner {
     client: GraphClient,
+    /// Clients for calls of other tenants, with tokens of theirs.
+    others: Mutex<HashMap<String, GraphClient>>,
+    http: HttpClient,
+    token: TokenConfig,
     listener: WebhookListener,
     callback_uri: String,
-    tenant: String,
     engine: Engine,
     media_address: IpAddr,
     call: CallConfig,
@@ -231,6 +266,7 @@ impl Bot {
             engine: EngineConfig::default(),
             media_address: IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED),
             call: CallConfig::default(),
+            joining: JoiningHook::default(),
         }
     }
 
@@ -240,51 +276,46 @@ impl Bot {
     /// # Errors
     /// [`JoinError`]; a refusal by the service names the missing permission, if that is it.
     pub async fn join(&self, meeting: &Meeting, options: JoinOptions) -> Result<Call, JoinError> {
-        let inner = &self.inner;
-        let (media_tx, media) = mpsc::channel(MEDIA_EVENTS);
-        let session = inner.engine.session(SessionOptions {
-            rate: match options.format {
-                AudioFormat::Pcm16K => BusRate::Hz16000,
-                AudioFormat::Pcm48K => BusRate::Hz48000,
-            },
-            unmixed: options.unmixed,
-            bind: inner.media_address,
-            ..SessionOptions::new(move |event| {
-                // The life of the leg only, a handful of events, so the channel cannot overflow; who talks is told by
-                // the service's roster and the frames themselves.
-                if !matches!(event, ConversationEvent::Talking { .. } | ConversationEvent::DominantSpeaker(_)) {
-                    let _ = media_tx.try_send(event); // closed: the call is over, nobody to tell
-                }
-            })
-        })?;
-        let session = Arc::new(session);
-        let port = session.take_audio().expect("invariant: a new session has its audio");
-        let audio = AudioSocket::open(options.format, port).map_err(JoinError::Audio)?;
-        let body = create_body(meeting, &options, session.offer(), inner.callback_uri.clone(), &inner.tenant);
-        let machine = CallMachine::create(body, inner.call.clone(), Instant::now());
-        let (status_tx, status) = watch::channel(CallStatus::default());
-        let (events, _) = broadcast::channel(EVENTS);
-        let (commands, inbox) = mpsc::channel(COMMANDS);
-        let driver = Driver {
-            machine,
-            client: inner.client.clone(),
-            session: Arc::clone(&session),
-            audio: audio.clone(),
-            dispatcher: inner.listener.dispatcher().clone(),
-            status: status_tx,
-            events: events.clone(),
-            commands: inbox,
-            media,
-            closing: None,
-        };
-        let driver = tokio::spawn(driver.run());
-        let client = inner.client.clone();
-        Call::created(Parts { client, session, audio, status, events, commands, driver }).await.map_err(|ended| {
-            match ended {
-                CallEnded::NotCreated(error) => JoinError::Refused(error),
-                other => JoinError::Ended(other),
-            }
-        })
+        self.create(&options, |offer| join_body(meeting, &options, offer, self.callback_uri().into(), self.tenant()))
+            .await
+    }
+
+    /// Calls somebody, peer to peer, and waits until the service has taken it. They ring then;
+    /// [`Call::established`] waits until they have answered.
+    ///
+    /// # Errors
+    /// [`JoinError`]; a refusal by the service names the missing permission, if that is it.
+    pub async fn place(&self, target: Target, options: JoinOptions) -> Result<Call, JoinError> {
+        self.place_group([target], options).await
+    }
+
+    /// Calls two to five users into a new group call and waits until the service has taken it.
+    ///
+    /// # Errors
+    /// [`JoinError`]; a refusal by the service names the missing permission, if that is it.
+    pub async fn place_group(
+        &self,
+        targets: impl IntoIterator<Item = Target>,
+        options: JoinOptions,
+    ) -> Result<Call, JoinError> {
+        let targets = targets.into_iter().collect();
+        let body =
+            |offer: Option<&str>| place_body(targets, &options, offer, self.callback_uri().into(), self.tenant());
+        self.create(&options, body).await
+    }
+
+    /// Receives the calls that come in from now on, those that wait first. Only one at a time receives them: the
+    /// last that asked. The app's registered webhook must lead here.
+    #[must_use]
+    pub fn incoming(&self) -> IncomingCalls {
+        IncomingCalls::new(self.clone(), self.inner.listener.dispatcher().incoming())
+    }
+
+    /// Sees every verified notification from now on, of all calls: what it is about, its state, where it went. For
+    /// counting; a reader that falls a thousand behind is told how many it missed.
+    #[must_use]
+    pub fn notifications(&self) -> broadcast::Receiver<Sighting> {
+        self.inner.listener.dispatcher().observe()
     }
 
     /// What the service is told to post notifications to.
@@ -309,5 +340,95 @@ impl Bot {
     #[must_use]
     pub fn engine(&self) -> &Engine {
         &self.inner.engine
+    }
+
+    /// The bot's own tenant.
+    fn tenant(&self) -> &str {
+        &self.inner.token.tenant
+    }
+
+    /// Times of calls.
+    pub(crate) fn call_config(&self) -> CallConfig {
+        self.inner.call.clone()
+    }
+
+    /// Creates a call with the body that `body` makes around our media offer.
+    async fn create(
+        &self,
+        options: &JoinOptions,
+        body: impl FnOnce(Option<&str>) -> antiphon_graph::Call,
+    ) -> Result<Call, JoinError> {
+        let media = self.media(options)?;
+        let body = body(media.as_ref().map(|media| media.session.offer()));
+        let session = media.as_ref().map(|media| Arc::clone(&media.session));
+        let audio = media.as_ref().map_or_else(|| AudioSocket::none(options.format), |media| media.audio.clone());
+        let tenant = body.tenant_id.clone();
+        let machine = CallMachine::create(body, self.call_config(), Instant::now());
+        let opened = self.open(machine, tenant.as_deref(), None, media).open().await;
+        let line = opened.map_err(|ended| match ended {
+            CallEnded::NotCreated(error) => JoinError::Refused(error),
+            other => JoinError::Ended(other),
+        })?;
+        Ok(Call::new(line, session, audio))
+    }
+
+    /// Starts the driver of a call in a tenant.
+    pub(crate) fn open(
+        &self,
+        machine: CallMachine,
+        tenant: Option<&str>,
+        subscription: Option<NotificationReceiver>,
+        media: Option<Media>,
+    ) -> Opening {
+        let dispatcher = self.inner.listener.dispatcher().clone();
+        Opening::start(machine, self.client_of(tenant), dispatcher, subscription, media)
+    }
+
+    /// The app's end of a call's media; none if the service hosts them.
+    pub(crate) fn media(&self, options: &JoinOptions) -> Result<Option<Media>, JoinError> {
+        if options.hosting != Hosting::App {
+            return Ok(None);
+        }
+        let (tell, events) = mpsc::channel(MEDIA_EVENTS);
+        let session = self.inner.engine.session(SessionOptions {
+            rate: match options.format {
+                AudioFormat::Pcm16K => BusRate::Hz16000,
+                AudioFormat::Pcm48K => BusRate::Hz48000,
+            },
+            unmixed: options.unmixed,
+            bind: self.inner.media_address,
+            ..SessionOptions::new(move |event| {
+                // The life of the leg only, a handful of events, so the channel cannot overflow; who talks is told by
+                // the service's roster and the frames themselves.
+                if !matches!(event, ConversationEvent::Talking { .. } | ConversationEvent::DominantSpeaker(_)) {
+                    let _ = tell.try_send(event); // closed: the call is over, nobody to tell
+                }
+            })
+        })?;
+        let session = Arc::new(session);
+        let port = session.take_audio().expect("invariant: a new session has its audio");
+        let audio = AudioSocket::open(options.format, port).map_err(JoinError::Audio)?;
+        Ok(Some(Media { session, audio, events }))
+    }
+
+    /// The client for calls of a tenant: tokens are issued in the tenant of the call.
+    fn client_of(&self, tenant: Option<&str>) -> GraphClient {
+        let inner = &self.inner;
+        let Some(tenant) = tenant.filter(|tenant| !tenant.eq_ignore_ascii_case(self.tenant())) else {
+            return inner.client.clone();
+        };
+        let mut others = inner.others.lock().unwrap_or_else(PoisonError::into_inner);
+        if others.len() >= MAX_TENANTS && !others.contains_key(tenant) {
+            others.clear(); // tokens are fetched anew, nothing else is lost
+        }
+        let client = others.entry(tenant.to_owned()).or_insert_with(|| {
+            let token = TokenConfig { tenant: tenant.to_owned(), ..inner.token.clone() };
+            GraphClient::new(
+                inner.http.clone(),
+                TokenCache::new(inner.http.clone(), token),
+                inner.client.config().clone(),
+            )
+        });
+        client.clone()
     }
 }

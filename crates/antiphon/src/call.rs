@@ -1,16 +1,19 @@
 //! A call: the handle a bot holds on one leg in a conversation.
 //!
 //! In the flow: the driver task owns the call's state machine and media session and publishes snapshots; a
-//! handle reads them and sends commands. Cheap to clone; the last handle's drop hangs up.
+//! handle reads them and sends commands. Cheap to clone; the last handle's drop hangs up. What a bot does in a call
+//! is in `actions.rs`.
 
+use crate::driver::Command;
+use crate::line::Line;
 use crate::{AudioSocket, RoutingGroups};
 use antiphon_engine::{CloseReason, ConversationStats, LegStats, MediaSession, SourceId};
 use antiphon_graph::{CallId, CallState, Participant, ParticipantId};
+use antiphon_signaling::CallMachine;
 use antiphon_signaling::call::{CallEvent, EndCause, NoMedia};
 use antiphon_signaling::client::{GraphClient, GraphError};
 use std::sync::Arc;
-use tokio::sync::{broadcast, mpsc, watch};
-use tokio::task::JoinHandle;
+use tokio::sync::{broadcast, watch};
 
 /// What happens to the bot's media leg.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -21,6 +24,8 @@ pub enum MediaStatus {
     Connecting,
     /// Audio flows.
     Connected,
+    /// The service hosts the media, as was asked of it: the bot neither hears nor speaks itself.
+    ServiceHosted,
     /// The service speaks no media we know; the call lives without audio.
     Unavailable(NoMedia),
     /// The service's answer could not be used; the log says why.
@@ -49,6 +54,18 @@ pub struct CallStatus {
     pub ended: Option<EndCause>,
 }
 
+impl CallStatus {
+    pub(crate) fn of(machine: &CallMachine, app_hosted: bool) -> Self {
+        Self {
+            id: machine.id().cloned(),
+            state: Some(machine.state().clone()),
+            my_participant_id: machine.my_participant_id(),
+            media: if app_hosted { MediaStatus::Connecting } else { MediaStatus::ServiceHosted },
+            ..Self::default()
+        }
+    }
+}
+
 /// The call ended before it came to what was awaited.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
@@ -65,7 +82,11 @@ pub enum CallEnded {
 }
 
 impl CallEnded {
-    fn from_cause(cause: &EndCause) -> Self {
+    pub(crate) fn driver_stopped() -> Self {
+        Self::Ended("its driver stopped".into())
+    }
+
+    pub(crate) fn from_cause(cause: &EndCause) -> Self {
         match cause {
             EndCause::NotCreated(error) => Self::NotCreated(error.clone()),
             EndCause::Notified(Some(result)) => {
@@ -75,7 +96,7 @@ impl CallEnded {
             }
             EndCause::Notified(None) => Self::Ended("the service gave no reason".into()),
             EndCause::Gone => Self::Ended("the service does not know it any more".into()),
-            EndCause::HungUp => Self::Ended("the bot hung up".into()),
+            EndCause::HungUp => Self::Ended("the bot hung up or refused it".into()),
             EndCause::NotEstablished => Self::Ended("it was not established in time".into()),
             _ => Self::Ended("for a reason unknown to this version".into()),
         }
@@ -90,58 +111,24 @@ pub struct Call {
 
 #[derive(Debug)]
 struct Inner {
-    client: GraphClient,
-    session: Arc<MediaSession>,
+    line: Arc<Line>,
+    /// None if the service hosts the media.
+    session: Option<Arc<MediaSession>>,
     audio: AudioSocket,
-    status: watch::Receiver<CallStatus>,
-    events: broadcast::Sender<CallEvent>,
-    commands: mpsc::Sender<Command>,
-    /// Known once created; handed out by `id`.
-    id: std::sync::OnceLock<CallId>,
-    driver: std::sync::Mutex<Option<JoinHandle<()>>>,
-}
-
-/// What a handle asks of the driver.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Command {
-    HangUp,
-    RefreshRoster,
-}
-
-/// What the driver shares with the handles.
-pub(crate) struct Parts {
-    pub(crate) client: GraphClient,
-    pub(crate) session: Arc<MediaSession>,
-    pub(crate) audio: AudioSocket,
-    pub(crate) status: watch::Receiver<CallStatus>,
-    pub(crate) events: broadcast::Sender<CallEvent>,
-    pub(crate) commands: mpsc::Sender<Command>,
-    pub(crate) driver: JoinHandle<()>,
 }
 
 impl Call {
-    /// Waits until the service has created the call, then gives the handle.
-    pub(crate) async fn created(parts: Parts) -> Result<Self, CallEnded> {
-        let Parts { client, session, audio, mut status, events, commands, driver } = parts;
-        let created =
-            status.wait_for(|s| s.id.is_some() || s.ended.is_some()).await.map(|s| (s.id.clone(), s.ended.clone()));
-        let id = match created {
-            Ok((_, Some(cause))) => return Err(CallEnded::from_cause(&cause)),
-            Ok((Some(id), None)) => id,
-            Ok((None, None)) | Err(_) => return Err(CallEnded::Ended("its driver stopped".into())),
-        };
-        let driver = std::sync::Mutex::new(Some(driver));
-        let id = std::sync::OnceLock::from(id);
-        Ok(Self { inner: Arc::new(Inner { client, session, audio, status, events, commands, id, driver }) })
+    pub(crate) fn new(line: Line, session: Option<Arc<MediaSession>>, audio: AudioSocket) -> Self {
+        Self { inner: Arc::new(Inner { line: Arc::new(line), session, audio }) }
     }
 
     /// The service's id of this call.
     #[must_use]
     pub fn id(&self) -> &CallId {
-        self.inner.id.get().expect("invariant: a handle is made with the id")
+        self.line().id()
     }
 
-    /// What the bot hears and says.
+    /// What the bot hears and says. If the service hosts the media, a socket that has ended.
     #[must_use]
     pub fn audio(&self) -> &AudioSocket {
         &self.inner.audio
@@ -150,65 +137,63 @@ impl Call {
     /// The call as of its last change.
     #[must_use]
     pub fn status(&self) -> CallStatus {
-        self.inner.status.borrow().clone()
+        self.line().status.borrow().clone()
     }
 
     /// Follows the call's changes.
     #[must_use]
     pub fn watch(&self) -> watch::Receiver<CallStatus> {
-        self.inner.status.clone()
+        self.line().status.clone()
     }
 
     /// Everything the service tells about this call from now on. A reader that falls 256 events behind is told so
     /// and goes on with the newest.
     #[must_use]
     pub fn events(&self) -> broadcast::Receiver<CallEvent> {
-        self.inner.events.subscribe()
+        self.line().events.subscribe()
     }
 
-    /// Waits until the call is established and its audio flows.
+    /// Waits until the call is established and its audio flows, or the service hosts the audio.
     ///
     /// # Errors
     /// [`CallEnded`]: it ended before, or the service offers no media this crate understands.
     pub async fn established(&self) -> Result<(), CallEnded> {
-        let mut status = self.inner.status.clone();
+        let mut status = self.line().status.clone();
         let done = |s: &CallStatus| {
             s.ended.is_some()
                 || (s.state == Some(CallState::Established) && !matches!(s.media, MediaStatus::Connecting))
         };
         let Ok(status) = status.wait_for(done).await.map(|s| s.clone()) else {
-            return Err(CallEnded::Ended("its driver stopped".into()));
+            return Err(CallEnded::driver_stopped());
         };
         match (&status.ended, status.media) {
             (Some(cause), _) => Err(CallEnded::from_cause(cause)),
-            (None, MediaStatus::Connected) => Ok(()),
+            (None, MediaStatus::Connected | MediaStatus::ServiceHosted) => Ok(()),
             (None, media) => Err(CallEnded::NoAudio(format!("{media:?}"))),
         }
     }
 
     /// Waits until the call is over and says how it ended.
     pub async fn ended(&self) -> EndCause {
-        let mut status = self.inner.status.clone();
-        let cause = status.wait_for(|s| s.ended.is_some()).await.ok().and_then(|s| s.ended.clone());
-        cause.unwrap_or(EndCause::Gone)
+        self.line().ended().await
     }
 
     /// Who takes part, the bot included. Empty until the first roster has come.
     #[must_use]
     pub fn participants(&self) -> Arc<[Participant]> {
-        Arc::clone(&self.inner.status.borrow().participants)
+        Arc::clone(&self.line().status.borrow().participants)
     }
 
     /// The bot's own participant id.
     #[must_use]
     pub fn my_participant_id(&self) -> Option<ParticipantId> {
-        self.inner.status.borrow().my_participant_id.clone()
+        self.line().status.borrow().my_participant_id.clone()
     }
 
     /// Whose voice an unmixed frame is.
     #[must_use]
     pub fn participant_of(&self, source: SourceId) -> Option<Participant> {
-        let status = self.inner.status.borrow();
+        let status = self.line().status.borrow();
         status.participants.iter().find(|p| p.audio_source_id() == Some(source.as_u32())).cloned()
     }
 
@@ -217,18 +202,18 @@ impl Call {
     /// # Errors
     /// [`CallEnded`]: the call ended before.
     pub async fn roster(&self, mut done: impl FnMut(&[Participant]) -> bool) -> Result<Arc<[Participant]>, CallEnded> {
-        let mut status = self.inner.status.clone();
+        let mut status = self.line().status.clone();
         let status = status.wait_for(|s| s.ended.is_some() || done(&s.participants)).await.map(|s| s.clone());
         match status {
             Ok(CallStatus { ended: Some(cause), .. }) => Err(CallEnded::from_cause(&cause)),
             Ok(status) => Ok(status.participants),
-            Err(_) => Err(CallEnded::Ended("its driver stopped".into())),
+            Err(_) => Err(CallEnded::driver_stopped()),
         }
     }
 
     /// Asks the service for the roster; changes come as events.
     pub async fn refresh_roster(&self) {
-        let _ = self.inner.commands.send(Command::RefreshRoster).await; // the call is over: nothing to refresh
+        self.line().command(Command::RefreshRoster).await;
     }
 
     /// The audio routing groups of this call.
@@ -237,37 +222,30 @@ impl Call {
         RoutingGroups::new(self)
     }
 
-    /// Figures of the media thread for this call.
+    /// Figures of the media thread for this call; none if the service hosts the media.
     #[must_use]
-    pub fn media_stats(&self) -> ConversationStats {
-        self.inner.session.stats()
+    pub fn media_stats(&self) -> Option<ConversationStats> {
+        self.inner.session.as_ref().map(|session| session.stats())
     }
 
     /// Network figures of the leg, while it lives.
     #[must_use]
     pub fn leg_stats(&self) -> Option<LegStats> {
-        self.inner.session.leg_stats()
+        self.inner.session.as_ref()?.leg_stats()
     }
 
     /// Hangs up and waits until the call is over: the service's word, or fifteen seconds.
     pub async fn hang_up(&self) -> EndCause {
-        let _ = self.inner.commands.send(Command::HangUp).await; // the driver is gone: it is over
-        let cause = self.ended().await;
-        let driver = self.inner.driver.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
-        if let Some(driver) = driver {
-            let _ = driver.await; // its panic was printed by the hook
-        }
-        cause
+        self.line().hang_up().await
     }
 
-    pub(crate) fn client(&self) -> &GraphClient {
-        &self.inner.client
+    /// The typed Graph client in the call's tenant, for requests the façade has no method for.
+    #[must_use]
+    pub fn graph(&self) -> &GraphClient {
+        self.line().client()
     }
-}
 
-impl Drop for Inner {
-    fn drop(&mut self) {
-        // With the last sender gone the driver hangs up and ends by itself; this only spares it the wait.
-        let _ = self.commands.try_send(Command::HangUp);
+    pub(crate) fn line(&self) -> &Arc<Line> {
+        &self.inner.line
     }
 }

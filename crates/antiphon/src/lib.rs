@@ -1,16 +1,24 @@
-//! App-hosted media for calling bots: join calls over Microsoft Graph, hear everyone, speak.
+//! App-hosted media for calling bots: join, place and answer calls over Microsoft Graph, hear everyone, speak.
 //!
 //! The façade: the only crate that knows both call control (`signaling`) and media (`engine`). A [`Bot`] holds
 //! what all calls share (token, webhook, engine), a [`Call`] is driven by one task, an [`AudioSocket`] is its
 //! sound. Async (tokio). Invariants: dropping the last handle of a call hangs up; media never waits for
-//! anything here. Not here: the emulator, files, incoming calls.
+//! anything here. Not here: the emulator, files.
 
 mod bot;
 pub use bot::{Bot, BotBuilder, BotError, WebhookConfig, WebhookTls};
+mod join;
+pub use join::{Hosting, JoinError, JoinOptions, Meeting, MeetingLinkError};
+mod target;
+pub use target::Target;
+mod incoming;
+pub use incoming::{DecisionError, IncomingCall, IncomingCalls};
 mod call;
 pub use call::{Call, CallEnded, CallStatus, MediaStatus};
-mod join;
-pub use join::{JoinError, JoinOptions, Meeting, MeetingLinkError};
+mod actions;
+pub use actions::TransferError;
+mod operation;
+pub use operation::{Operation, OperationError};
 mod routing_groups;
 pub use routing_groups::RoutingGroups;
 
@@ -20,12 +28,15 @@ mod player;
 pub use player::{Player, PlayerError};
 
 mod driver;
+mod line;
 
 pub use antiphon_engine::{ConversationStats, EngineConfig, LegStats, SourceId};
 pub use antiphon_graph as graph;
-pub use antiphon_signaling::call::{CallConfig, CallEvent, EndCause, RosterChange};
-pub use antiphon_signaling::client::{GraphError, GraphErrorKind, Missing, MissingRoles};
-pub use antiphon_signaling::webhook::WebhookStats;
+pub use antiphon_signaling::call::{CallConfig, CallEvent, EndCause, RosterChange, SharingChange};
+pub use antiphon_signaling::client::{
+    GraphClient, GraphError, GraphErrorKind, Method, Missing, MissingRoles, PathFamily, RawReply,
+};
+pub use antiphon_signaling::webhook::{Dispatched, Joining, NotificationKind, Sighting, WebhookStats};
 
 /// The README's example compiles.
 #[cfg(doctest)]

@@ -24,7 +24,7 @@ impl<'a> RoutingGroups<'a> {
     /// # Errors
     /// See the type.
     pub async fn create(&self, group: &AudioRoutingGroup) -> Result<AudioRoutingGroup, GraphError> {
-        self.call.client().create_audio_routing_group(self.call.id(), group).await
+        self.call.line().checked(self.call.graph().create_audio_routing_group(self.call.id(), group).await)
     }
 
     /// All groups of the call.
@@ -32,7 +32,7 @@ impl<'a> RoutingGroups<'a> {
     /// # Errors
     /// See the type.
     pub async fn list(&self) -> Result<Vec<AudioRoutingGroup>, GraphError> {
-        self.call.client().audio_routing_groups(self.call.id()).await
+        self.call.line().checked(self.call.graph().audio_routing_groups(self.call.id()).await)
     }
 
     /// One group by its id.
@@ -40,7 +40,7 @@ impl<'a> RoutingGroups<'a> {
     /// # Errors
     /// See the type.
     pub async fn get(&self, group: &str) -> Result<AudioRoutingGroup, GraphError> {
-        self.call.client().audio_routing_group(self.call.id(), group).await
+        self.call.line().checked(self.call.graph().audio_routing_group(self.call.id(), group).await)
     }
 
     /// Replaces the receivers of a group.
@@ -53,7 +53,7 @@ impl<'a> RoutingGroups<'a> {
         receivers: Vec<ParticipantId>,
     ) -> Result<AudioRoutingGroup, GraphError> {
         let update = AudioRoutingGroupUpdate::receivers(receivers);
-        self.call.client().update_audio_routing_group(self.call.id(), group, &update).await
+        self.call.line().checked(self.call.graph().update_audio_routing_group(self.call.id(), group, &update).await)
     }
 
     /// Deletes a group.
@@ -61,6 +61,6 @@ impl<'a> RoutingGroups<'a> {
     /// # Errors
     /// See the type.
     pub async fn delete(&self, group: &str) -> Result<(), GraphError> {
-        self.call.client().delete_audio_routing_group(self.call.id(), group).await
+        self.call.line().checked(self.call.graph().delete_audio_routing_group(self.call.id(), group).await)
     }
 }
