@@ -41,7 +41,5 @@ def certificate(folder):
     with open(chain_file, "wb") as out:
         out.write(leaf.public_bytes(pem) + ca.public_bytes(pem))
     with open(key_file, "wb") as out:
-        out.write(
-            leaf_key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        )
+        out.write(leaf_key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
     return ca_file, chain_file, key_file

@@ -73,9 +73,16 @@ class Schema:
 
     def __init__(self, path):
         root = xml.parse(path).getroot()
-        self.types = {element.get("Name"): Type(element) for tag in ("ComplexType", "EntityType") for element in root.iter(EDM + tag)}
+        self.types = {
+            element.get("Name"): Type(element)
+            for tag in ("ComplexType", "EntityType")
+            for element in root.iter(EDM + tag)
+        }
         self.enums = {
-            element.get("Name"): ({member.get("Name") for member in element.findall(f"{EDM}Member")}, element.get("IsFlags") == "true")
+            element.get("Name"): (
+                {member.get("Name") for member in element.findall(f"{EDM}Member")},
+                element.get("IsFlags") == "true",
+            )
             for element in root.iter(f"{EDM}EnumType")
         }
 
@@ -183,7 +190,11 @@ class Schema:
         """Findings about a collection reply."""
         if not isinstance(value, dict) or "value" not in value:
             return [f"$: {show(value)} is no collection reply"]
-        strange = [f"$.{key}: not part of a collection reply" for key in value if key != "value" and not key.startswith("@odata.")]
+        strange = [
+            f"$.{key}: not part of a collection reply"
+            for key in value
+            if key != "value" and not key.startswith("@odata.")
+        ]
         return strange + self.judge(value["value"], f"Collection({element})", "$.value")
 
     def judge_notifications(self, body):
@@ -206,7 +217,11 @@ def judge_error(value):
     error = value.get("error") if isinstance(value, dict) else None
     if not isinstance(error, dict) or set(value) != {"error"}:
         return [f"$: {show(value)} is no error body"]
-    found = [f"$.error.{key}: {show(error.get(key))} is no text" for key in ("code", "message") if not isinstance(error.get(key), str)]
+    found = [
+        f"$.error.{key}: {show(error.get(key))} is no text"
+        for key in ("code", "message")
+        if not isinstance(error.get(key), str)
+    ]
     inner = error.get("innerError")
     if not isinstance(inner, dict):
         found.append(f"$.error.innerError: {show(inner)}")

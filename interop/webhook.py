@@ -107,7 +107,9 @@ class Webhook:
         if key is None:
             raise jwt.InvalidTokenError("unknown kid")
         required = {"require": ["exp", "nbf", "iss", "aud"]}
-        claims = jwt.decode(token, key.key, ["RS256"], required, audience=request.match_info["app"], issuer=ISSUERS, leeway=SKEW)
+        claims = jwt.decode(
+            token, key.key, ["RS256"], required, audience=request.match_info["app"], issuer=ISSUERS, leeway=SKEW
+        )
         if not claims.get("tid"):
             raise jwt.InvalidTokenError("no tid")
         return claims
@@ -134,7 +136,10 @@ class Webhook:
             joining |= isinstance(data, dict) and data.get("@odata.type", "").endswith("participantJoiningNotification")
         self.judge(body, tag)
         await self._wake()
-        answer = {"Client-Request-Id": headers.get("x-microsoft-skype-message-id", ""), "Scenario-Id": headers.get("scenario-id", "")}
+        answer = {
+            "Client-Request-Id": headers.get("x-microsoft-skype-message-id", ""),
+            "Scenario-Id": headers.get("scenario-id", ""),
+        }
         if joining:
             return web.json_response(self.joining, headers=answer)
         return web.Response(status=202, headers=answer)
@@ -152,14 +157,18 @@ class Webhook:
         call = plain(call) if call else None
 
         def find():
-            return next((note for note in self.notes[since:] if (call is None or note.call == call) and wanted(note)), None)
+            return next(
+                (note for note in self.notes[since:] if (call is None or note.call == call) and wanted(note)), None
+            )
 
         async with self.changed:
             try:
                 await asyncio.wait_for(self.changed.wait_for(lambda: find() is not None), timeout)
             except (asyncio.TimeoutError, TimeoutError):
                 seen = [str(note) for note in self.notes[since:] if call is None or note.call == call]
-                raise Missing(f"no notification of {what} within {timeout:.0f} s; came: {', '.join(seen[-8:]) or 'nothing'}") from None
+                raise Missing(
+                    f"no notification of {what} within {timeout:.0f} s; came: {', '.join(seen[-8:]) or 'nothing'}"
+                ) from None
         return find()
 
     def of(self, call, since=0):

@@ -39,11 +39,15 @@ class Bench:
 
     async def user(self, name="Pia", action="answer", **more):
         """Somebody who can be called; `more` goes into their script."""
-        return await self.admin("POST", "/users", {"displayName": name, "answering": {"action": action, "afterMs": 0, **more}})
+        return await self.admin(
+            "POST", "/users", {"displayName": name, "answering": {"action": action, "afterMs": 0, **more}}
+        )
 
     async def joins(self, meeting, name="Pia", **more):
         """A participant of a meeting, without media."""
-        return (await self.admin("POST", f"/meetings/{meeting['id']}/participants", {"displayName": name, **more}))["participantId"]
+        return (await self.admin("POST", f"/meetings/{meeting['id']}/participants", {"displayName": name, **more}))[
+            "participantId"
+        ]
 
     def callback(self):
         """A callback address of its own, so that notifications tell whose they are."""
@@ -118,7 +122,10 @@ class Bench:
 
         def over(note):
             mine = note.kind == "operations" and note.change == "deleted" and isinstance(note.data, dict)
-            return mine and (plain(note.rest.rpartition("/")[2]) == plain(operation) or (context and note.data.get("clientContext") == context))
+            return mine and (
+                plain(note.rest.rpartition("/")[2]) == plain(operation)
+                or (context and note.data.get("clientContext") == context)
+            )
 
         return await self.webhook.wait(over, "the operation's end", since, call=call)
 
@@ -169,8 +176,14 @@ class Bench:
         case.equal(note.url.lower(), f"/communications/calls/{call['id']}".lower(), "resourceUrl")
         case.equal((note.one.get("resource") or "").lower(), f"/app/calls/{call['id']}".lower(), "the legacy resource")
         case.equal(note.claims.get("tid"), self.tenant, "tid of the notification's token")
-        case.equal(note.headers.get("content-type", "").partition(";")[0], "application/json", "content type of a notification")
-        case.equal(plain(note.headers.get("x-microsoft-skype-chain-id", "")), plain(call["callChainId"]), "X-Microsoft-Skype-Chain-ID")
+        case.equal(
+            note.headers.get("content-type", "").partition(";")[0], "application/json", "content type of a notification"
+        )
+        case.equal(
+            plain(note.headers.get("x-microsoft-skype-chain-id", "")),
+            plain(call["callChainId"]),
+            "X-Microsoft-Skype-Chain-ID",
+        )
         case.expect(note.headers.get("x-microsoft-skype-message-id"), "no X-Microsoft-Skype-Message-ID")
 
     async def join(self, meeting=None, *, media=None, say=None, **more):
@@ -210,6 +223,8 @@ class Bench:
         if reply.raw and reply.json.get("error"):
             inner = reply.json["error"].get("innerError") or {}
             case.equal(inner.get("request-id"), reply.headers.get("request-id"), "innerError.request-id")
-            case.expect(reply.error and reply.error["requestId"] == inner.get("request-id"), "the SDK reads no request id")
+            case.expect(
+                reply.error and reply.error["requestId"] == inner.get("request-id"), "the SDK reads no request id"
+            )
         for problem in self.judge.shape(self.driver, None, reply):
             case.expect(False, problem)

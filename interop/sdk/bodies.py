@@ -43,7 +43,11 @@ def identity(kind, value, name=None):
 
 def invitation(user, **more):
     """Somebody to call or to invite; `user` as the administration API gave it."""
-    return {"@odata.type": "#microsoft.graph.invitationParticipantInfo", "identity": identity("user", user["id"], user["displayName"]), **more}
+    return {
+        "@odata.type": "#microsoft.graph.invitationParticipantInfo",
+        "identity": identity("user", user["id"], user["displayName"]),
+        **more,
+    }
 
 
 def call(callback, tenant, media, **more):
@@ -61,7 +65,11 @@ def by_organizer(meeting):
     organizer = identity("user", meeting["organizer"]["id"], meeting["organizer"]["displayName"])
     organizer["user"]["tenantId"] = meeting["tenantId"]
     return {
-        "chatInfo": {"@odata.type": "#microsoft.graph.chatInfo", "threadId": meeting["threadId"], "messageId": meeting["messageId"]},
+        "chatInfo": {
+            "@odata.type": "#microsoft.graph.chatInfo",
+            "threadId": meeting["threadId"],
+            "messageId": meeting["messageId"],
+        },
         "meetingInfo": {
             "@odata.type": "#microsoft.graph.organizerMeetingInfo",
             "organizer": organizer,
@@ -80,11 +88,19 @@ def by_token(token):
 
 
 def guest(name):
-    return {"source": {"@odata.type": "#microsoft.graph.participantInfo", "identity": identity("guest", str(uuid.uuid4()), name)}}
+    return {
+        "source": {
+            "@odata.type": "#microsoft.graph.participantInfo",
+            "identity": identity("guest", str(uuid.uuid4()), name),
+        }
+    }
 
 
 def prompt(uri="https://cdn.contoso.com/welcome.wav"):
-    return {"@odata.type": "#microsoft.graph.mediaPrompt", "mediaInfo": {"@odata.type": "#microsoft.graph.mediaInfo", "uri": uri, "resourceId": str(uuid.uuid4())}}
+    return {
+        "@odata.type": "#microsoft.graph.mediaPrompt",
+        "mediaInfo": {"@odata.type": "#microsoft.graph.mediaInfo", "uri": uri, "resourceId": str(uuid.uuid4())},
+    }
 
 
 def answer(callback, media, **more):
@@ -131,7 +147,13 @@ def device_quality():
 
 def synthetic_media():
     segment = {"startTimeSec": 3, "endTimeSec": 9, "frameIndices": [90, 91]}
-    detail = {"modality": "audio", "modelName": "detector", "confidence": 0.93, "modelTasks": ["voice-clone"], "segment": segment}
+    detail = {
+        "modality": "audio",
+        "modelName": "detector",
+        "confidence": 0.93,
+        "modelTasks": ["voice-clone"],
+        "segment": segment,
+    }
     return {
         "id": str(uuid.uuid4()),
         "detectionDateTime": "2026-01-02T03:04:05Z",

@@ -22,12 +22,16 @@ async def answering(bench):
     announced = await bench.is_called_by(pia)
     async with bench.case("an incoming call can be answered after 8 s") as case:
         await advance(bench, 8)
-        reply = await bench.driver.send(ROW["answer"], {"call": announced.call}, bodies.answer(bench.callback(), bodies.app_hosted()))
+        reply = await bench.driver.send(
+            ROW["answer"], {"call": announced.call}, bodies.answer(bench.callback(), bodies.app_hosted())
+        )
         case.equal(reply.status, 202, "status")
     await bench.hang_up({"id": announced.call})
     announced = await bench.is_called_by(pia)
     await advance(bench, 16)
-    late = bench.driver.send(ROW["answer"], {"call": announced.call}, bodies.answer(bench.callback(), bodies.app_hosted()))
+    late = bench.driver.send(
+        ROW["answer"], {"call": announced.call}, bodies.answer(bench.callback(), bodies.app_hosted())
+    )
     await bench.refused("answer: after 16 s the call is gone", late, 404, "8522")
 
 
@@ -52,12 +56,16 @@ async def keeping_alive(bench):
 async def ringing(bench):
     """Somebody who does not pick up."""
     since = bench.webhook.mark()
-    call = await bench.place(await bench.user("Pia", "ring"), say="create: call who does not pick up", established=False)
+    call = await bench.place(
+        await bench.user("Pia", "ring"), say="create: call who does not pick up", established=False
+    )
     async with bench.case("a call that nobody picks up ends") as case:
         await advance(bench, 180)
         note = await bench.state(call["id"], "terminated", since)
         result = note.data.get("resultInfo") or {}
-        case.expect((result.get("code"), result.get("subcode")) in {(480, 10037), (408, 10057)}, f"it ended with {result}")
+        case.expect(
+            (result.get("code"), result.get("subcode")) in {(480, 10037), (408, 10057)}, f"it ended with {result}"
+        )
     async with bench.case("no notification of it says established") as case:
         states = [note.state for note in bench.webhook.of(plain(call["id"]), since)]
         case.expect("established" not in states, f"states were {states}")

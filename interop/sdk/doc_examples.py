@@ -132,7 +132,11 @@ async def invite_multiple(graph_client, sdk, call_id, values):
     return await graph_client.communications.calls.by_call_id(call_id).participants.invite.post(request_body)
 
 
-ANSWERS = {"answer": answer, "answerServiceHostedMedia": answer_service_hosted_media, "answerAppHostedMedia": answer_app_hosted_media}
+ANSWERS = {
+    "answer": answer,
+    "answerServiceHostedMedia": answer_service_hosted_media,
+    "answerAppHostedMedia": answer_app_hosted_media,
+}
 INVITES = {"invite": invite, "inviteMultiple": invite_multiple}
 
 
@@ -145,7 +149,11 @@ async def run(bench, name, call_id, values):
             raise AssertionError(f"the example threw {problem}")
         return answered.get("value")
     result = await (ANSWERS | INVITES)[name](bench.driver.client, classes(bench.driver.package), call_id, values)
-    return result and {"status": getattr(result.status, "value", None), "clientContext": result.client_context, "id": result.id}
+    return result and {
+        "status": getattr(result.status, "value", None),
+        "clientContext": result.client_context,
+        "id": result.id,
+    }
 
 
 async def all_of(bench):
@@ -164,7 +172,10 @@ async def all_of(bench):
     call, _ = await bench.join(say="create: for the examples of invite")
     lea = await bench.user("Lea")
     single = await bench.place(lea, media=bodies.service_hosted(), say="create: to be replaced by the example")
-    for name, users, replaces in (("invite", [lea], single["id"]), ("inviteMultiple", [await bench.user("Ida"), await bench.user("Jon")], None)):
+    for name, users, replaces in (
+        ("invite", [lea], single["id"]),
+        ("inviteMultiple", [await bench.user("Ida"), await bench.user("Jon")], None),
+    ):
         since, mine = bench.webhook.mark(), context()
         async with bench.case(f"the documentation's example: {name}") as case:
             values = {"users": [user["id"] for user in users], "replaces": replaces, "clientContext": mine}

@@ -192,7 +192,10 @@ class PythonSdk(Driver):
             raise RuntimeError("the SDK sent nothing")
         last = wire[-1]
         headers = {name.lower(): value for name, value in last.headers.items()}
-        sent = {"headers": {name.lower(): value for name, value in last.request.headers.items()}, "url": str(last.request.url)}
+        sent = {
+            "headers": {name.lower(): value for name, value in last.request.headers.items()},
+            "url": str(last.request.url),
+        }
         tries = int(sent["headers"].get("retry-attempt", 0)) + 1
         return Reply(last.status_code, headers, last.content, typed, error, tries, sent)
 
@@ -209,7 +212,10 @@ class PythonSdk(Driver):
         if collection:
             if type(reply.typed).__name__ != f"{element}CollectionResponse":
                 return [f"the SDK made {type(reply.typed).__name__}, not {element}CollectionResponse"]
-            pairs = zip(reply.typed.value or [], reply.json["value"])
+            found, wire = reply.typed.value or [], reply.json["value"]
+            if len(found) != len(wire):
+                return [f"the SDK's collection has {len(found)} of {len(wire)} entries"]
+            pairs = zip(found, wire, strict=True)
         else:
             pairs = [(reply.typed, reply.json)]
         problems = []
@@ -247,14 +253,19 @@ def differences(wire, kept, path):
             elif item not in ([], {}):
                 yield f"{path}.{key}"
     elif isinstance(wire, list) and isinstance(kept, list) and len(wire) == len(kept):
-        for index, (one, other) in enumerate(zip(wire, kept)):
+        for index, (one, other) in enumerate(zip(wire, kept, strict=True)):
             yield from differences(one, other, f"{path}[{index}]")
     elif str(wire) != str(kept) and not same_time(wire, kept):
         yield f"{path} ({wire!r} became {kept!r})"
 
 
 def same_time(one, other):
-    return isinstance(one, str) and isinstance(other, str) and re.match(r"\d{4}-\d\d-\d\dT", one) and one[:19] == other[:19]
+    return (
+        isinstance(one, str)
+        and isinstance(other, str)
+        and re.match(r"\d{4}-\d\d-\d\dT", one)
+        and one[:19] == other[:19]
+    )
 
 
 class JavaScript(Driver):
@@ -277,7 +288,9 @@ class JavaScript(Driver):
         async with self.starting:
             if self.process is None:
                 pipes = {"stdin": asyncio.subprocess.PIPE, "stdout": asyncio.subprocess.PIPE}
-                self.process = await asyncio.create_subprocess_exec(*self.command, **pipes, env=self.environment, limit=self.limit)
+                self.process = await asyncio.create_subprocess_exec(
+                    *self.command, **pipes, env=self.environment, limit=self.limit
+                )
                 self.reader = asyncio.ensure_future(self._read())
 
     async def _read(self):
@@ -308,13 +321,27 @@ class JavaScript(Driver):
 
     async def raw(self, method, path, body=None, headers=None, picture=False):
         answer = await self.ask(
-            do="request", version=self.version, method=method, path=path, body=body, headers=headers or {}, picture=picture
+            do="request",
+            version=self.version,
+            method=method,
+            path=path,
+            body=body,
+            headers=headers or {},
+            picture=picture,
         )
         if "crash" in answer:
             raise RuntimeError(f"the JavaScript client threw: {answer['crash']}")
         wire = answer["wire"]
         raw = bytes.fromhex(wire["body"])
-        return Reply(wire["status"], wire["headers"], raw, answer.get("value"), answer.get("error"), answer["tries"], wire["request"])
+        return Reply(
+            wire["status"],
+            wire["headers"],
+            raw,
+            answer.get("value"),
+            answer.get("error"),
+            answer["tries"],
+            wire["request"],
+        )
 
     def typed_problems(self, row, reply):
         if reply.error:

@@ -1,6 +1,5 @@
 """A bot in a meeting: joining in each form, roster, participants, routing, its own actions, sharing, recording."""
 
-import asyncio
 import uuid
 
 import bodies
@@ -20,20 +19,32 @@ async def meeting(bench):
 
     async def complete(case, reply):
         me = plain(reply.json["myParticipantId"])
-        note = await bench.roster(reply.json["id"], lambda people: me in people and len(people) == 3, "of three with the bot", since)
+        note = await bench.roster(
+            reply.json["id"], lambda people: me in people and len(people) == 3, "of three with the bot", since
+        )
         case.equal(note.change, "updated", "changeType of the roster")
         case.expect(isinstance(note.data, list), "a full roster is an array")
         streams = [stream for one in note.participants() for stream in one.get("mediaStreams") or []]
         case.expect(streams, "nobody has a mediaStream")
         for stream in streams:
-            case.expect(stream.get("sourceId", "").isdigit(), f"a stream's sourceId is {stream.get('sourceId')!r}, no decimal string")
+            case.expect(
+                stream.get("sourceId", "").isdigit(),
+                f"a stream's sourceId is {stream.get('sourceId')!r}, no decimal string",
+            )
 
     body = bodies.call(bench.callback(), bench.tenant, bodies.app_hosted(), **bodies.by_organizer(room))
     call = await bench.create(body, say="create: join a meeting by organizer", then=complete)
     ids = {"call": call["id"], "participant": pia}
-    await bench.endpoint("getCall", ids, then=lambda case, reply: (
-        case.equal(plain(reply.json["id"]), plain(call["id"]), "id"), case.equal(reply.json.get("state"), "established", "state"),
-        case.equal((reply.json.get("chatInfo") or {}).get("threadId"), room["threadId"], "chatInfo.threadId"), None)[-1])
+    await bench.endpoint(
+        "getCall",
+        ids,
+        then=lambda case, reply: (
+            case.equal(plain(reply.json["id"]), plain(call["id"]), "id"),
+            case.equal(reply.json.get("state"), "established", "state"),
+            case.equal((reply.json.get("chatInfo") or {}).get("threadId"), room["threadId"], "chatInfo.threadId"),
+            None,
+        )[-1],
+    )
     await bench.endpoint("keepAlive", ids)
     await participants(bench, call, ids, ole)
     await own_actions(bench, call, ids)
@@ -53,11 +64,15 @@ async def participants(bench, call, ids, other):
         case.equal(found, {me, pia, plain(other)}, "the participants' ids")
 
     await bench.endpoint("listParticipants", ids, then=listed)
-    await bench.endpoint("getParticipant", ids, then=lambda case, reply: case.equal(plain(reply.json["id"]), pia, "id") and None)
+    await bench.endpoint(
+        "getParticipant", ids, then=lambda case, reply: case.equal(plain(reply.json["id"]), pia, "id") and None
+    )
     since = bench.webhook.mark()
 
     async def muted(case, reply):
-        await bench.roster(call["id"], lambda people: people.get(pia, {}).get("isMuted") is True, "in which Pia is muted", since)
+        await bench.roster(
+            call["id"], lambda people: people.get(pia, {}).get("isMuted") is True, "in which Pia is muted", since
+        )
 
     await bench.endpoint("muteParticipant", ids, {"clientContext": context()}, then=muted)
     held = {"customPrompt": bodies.prompt(), "clientContext": context()}
@@ -67,17 +82,29 @@ async def participants(bench, call, ids, other):
         since = bench.webhook.mark()
 
         async def all_muted(case, reply):
-            await bench.roster(call["id"], lambda people: people.get(plain(other), {}).get("isMuted") is True, "with all muted", since)
+            await bench.roster(
+                call["id"], lambda people: people.get(plain(other), {}).get("isMuted") is True, "with all muted", since
+            )
 
-        await bench.endpoint("muteAll", ids, {"participants": [ids["participant"], other], "clientContext": context()}, then=all_muted)
+        await bench.endpoint(
+            "muteAll", ids, {"participants": [ids["participant"], other], "clientContext": context()}, then=all_muted
+        )
         level = {"participant": other, "level": 50, "duckOthers": False}
         levels = {"participant": ids["participant"], "exclusiveMode": False, "sourceLevels": [level]}
-        await bench.endpoint("configureMixer", ids, {"participantMixerLevels": [levels], "clientContext": context()}, settles=False)
+        await bench.endpoint(
+            "configureMixer", ids, {"participantMixerLevels": [levels], "clientContext": context()}, settles=False
+        )
         since, report = bench.webhook.mark(), bodies.synthetic_media()
 
         async def reported(case, reply):
-            await bench.roster(call["id"], lambda people: (people.get(pia, {}).get("syntheticMediaDetection") or {}).get("detectionId") == report["id"],
-                               "with the report about Pia", since)
+            await bench.roster(
+                call["id"],
+                lambda people: (
+                    (people.get(pia, {}).get("syntheticMediaDetection") or {}).get("detectionId") == report["id"]
+                ),
+                "with the report about Pia",
+                since,
+            )
 
         await bench.endpoint("reportSyntheticMedia", ids, report, then=reported)
 
@@ -88,7 +115,12 @@ async def own_actions(bench, call, ids):
         since = bench.webhook.mark()
 
         async def heard(case, reply):
-            await bench.roster(call["id"], lambda people: people.get(me, {}).get("isMuted") is wanted, f"with the bot's isMuted {wanted}", since)
+            await bench.roster(
+                call["id"],
+                lambda people: people.get(me, {}).get("isMuted") is wanted,
+                f"with the bot's isMuted {wanted}",
+                since,
+            )
 
         await bench.endpoint(name, ids, {"clientContext": context()}, then=heard)
     since = bench.webhook.mark()
@@ -96,11 +128,16 @@ async def own_actions(bench, call, ids):
     async def shared(case, reply):
         def sends(people):
             streams = people.get(me, {}).get("mediaStreams") or []
-            return any(one.get("mediaType") == "videoBasedScreenSharing" and one.get("direction") == "sendOnly" for one in streams)
+            return any(
+                one.get("mediaType") == "videoBasedScreenSharing" and one.get("direction") == "sendOnly"
+                for one in streams
+            )
 
         await bench.roster(call["id"], sends, "with the bot's screen", since)
 
-    await bench.endpoint("changeScreenSharingRole", ids, {"role": "sharer"}, say="changeScreenSharingRole: sharer", then=shared)
+    await bench.endpoint(
+        "changeScreenSharingRole", ids, {"role": "sharer"}, say="changeScreenSharingRole: sharer", then=shared
+    )
     await bench.endpoint("changeScreenSharingRole", ids, {"role": "viewer"}, say="changeScreenSharingRole: viewer")
     since = bench.webhook.mark()
 
@@ -108,7 +145,9 @@ async def own_actions(bench, call, ids):
         def large(people):
             for one in people.values():
                 application = ((one.get("info") or {}).get("identity") or {}).get("application") or {}
-                if str(application.get("ApplicationType") or application.get("applicationType")).startswith("LargeGallery"):
+                if str(application.get("ApplicationType") or application.get("applicationType")).startswith(
+                    "LargeGallery"
+                ):
                     return True
             return False
 
@@ -128,7 +167,9 @@ async def routing(bench, call, pia, ole):
 
     def same(case, reply, wanted):
         found = reply.json
-        case.equal((found.get("id"), found.get("routingMode")), (wanted["id"], wanted["routingMode"]), "id and routingMode")
+        case.equal(
+            (found.get("id"), found.get("routingMode")), (wanted["id"], wanted["routingMode"]), "id and routingMode"
+        )
         for members in ("sources", "receivers"):
             case.equal(sorted(map(plain, found.get(members) or [])), sorted(map(plain, wanted[members])), members)
 
@@ -137,10 +178,23 @@ async def routing(bench, call, pia, ole):
         return {**wanted, "sources": sources, "receivers": receivers}
 
     one = group("oneToOne", "oneToOne", [me], [pia])
-    await bench.endpoint("createGroup", ids, one, say="createGroup: oneToOne", then=lambda case, reply: same(case, reply, one))
+    await bench.endpoint(
+        "createGroup", ids, one, say="createGroup: oneToOne", then=lambda case, reply: same(case, reply, one)
+    )
     strange = group(f"19:x/={uuid.uuid4()}", "multicast", [me], [pia, ole])
-    await bench.endpoint("createGroup", ids, strange, say="createGroup: multicast, id with / and :", then=lambda case, reply: same(case, reply, strange))
-    await bench.endpoint("getGroup", {**ids, "group": strange["id"]}, say="getGroup: id percent-encoded", then=lambda case, reply: same(case, reply, strange))
+    await bench.endpoint(
+        "createGroup",
+        ids,
+        strange,
+        say="createGroup: multicast, id with / and :",
+        then=lambda case, reply: same(case, reply, strange),
+    )
+    await bench.endpoint(
+        "getGroup",
+        {**ids, "group": strange["id"]},
+        say="getGroup: id percent-encoded",
+        then=lambda case, reply: same(case, reply, strange),
+    )
 
     def listed(case, reply):
         case.equal({found["id"] for found in reply.json["value"]}, {"oneToOne", strange["id"]}, "the groups' ids")
@@ -155,7 +209,11 @@ async def routing(bench, call, pia, ole):
         ("a member who is not in the call", group("g3", "oneToOne", [me], [str(uuid.uuid4())])),
         ("no such mode", group("g4", "everybody", [me], [pia])),
     ):
-        if bench.driver.expresses(ROW["createGroup"]) and body["routingMode"] == "everybody" and bench.driver.label.startswith("python"):
+        if (
+            bench.driver.expresses(ROW["createGroup"])
+            and body["routingMode"] == "everybody"
+            and bench.driver.label.startswith("python")
+        ):
             continue  # the SDK cannot say a mode that is not in its enum
         await bench.refused(f"createGroup: {say}", bench.driver.send(ROW["createGroup"], ids, body), 400)
     await bench.refused("createGroup: id that is taken", bench.driver.send(ROW["createGroup"], ids, one), 409)
@@ -166,7 +224,9 @@ async def routing(bench, call, pia, ole):
 async def operations(bench, ids):
     """An operation that is under way can be listed and read: one that nothing ends until it is asked to."""
     mine, since = context(), bench.webhook.mark()
-    reply = await bench.endpoint("startHoldMusic", ids, {"clientContext": mine}, say="startHoldMusic: again", settles=False)
+    reply = await bench.endpoint(
+        "startHoldMusic", ids, {"clientContext": mine}, say="startHoldMusic: again", settles=False
+    )
     if reply.status != 202:
         return
     operation = reply.json["id"]
@@ -177,16 +237,24 @@ async def operations(bench, ids):
     await bench.endpoint("listOperations", ids, then=found)
     async with bench.case("getOperation") as case:
         reply = await bench.driver.send(ROW["getOperation"], {**ids, "operation": operation})
-        case.expect(reply.status in (200, 404), f"HTTP {reply.status}, expected the operation, or 404 when it has ended")
+        case.expect(
+            reply.status in (200, 404), f"HTTP {reply.status}, expected the operation, or 404 when it has ended"
+        )
         if reply.status == 200:
             bench.check(case, ROW["getOperation"], reply)
             case.equal(reply.json.get("id"), operation, "id")
         if not case.problems:
             bench.judge.exercised.add(("getOperation", bench.version, bench.driver.family))
-    await bench.refused("getOperation: unknown", bench.driver.send(ROW["getOperation"], {**ids, "operation": str(uuid.uuid4())}), 404)
+    await bench.refused(
+        "getOperation: unknown", bench.driver.send(ROW["getOperation"], {**ids, "operation": str(uuid.uuid4())}), 404
+    )
     await bench.ended(ids["call"], operation, mine, since)
     await bench.endpoint("stopHoldMusic", ids, {"clientContext": context()}, say="stopHoldMusic: again")
-    await bench.refused("stopHoldMusic: nobody is on hold", bench.driver.send(ROW["stopHoldMusic"], ids, {"clientContext": context()}), (400, 409))
+    await bench.refused(
+        "stopHoldMusic: nobody is on hold",
+        bench.driver.send(ROW["stopHoldMusic"], ids, {"clientContext": context()}),
+        (400, 409),
+    )
 
 
 async def recording(bench, call, ids):
@@ -200,7 +268,11 @@ async def recording(bench, call, ids):
 
         async def told(case, reply):
             def is_so(note):
-                return note.kind == "call" and isinstance(note.data, dict) and (note.data.get("transcription") or {}).get("state") == state
+                return (
+                    note.kind == "call"
+                    and isinstance(note.data, dict)
+                    and (note.data.get("transcription") or {}).get("state") == state
+                )
 
             await bench.webhook.wait(is_so, f"transcription {state}", since, call=call["id"])
 
@@ -222,7 +294,9 @@ async def inviting(bench, call, ids):
             found = [(one.get("identity") or {}).get("user", {}).get("id") for one in reply.json["participants"]]
             case.equal(found, [user["id"] for user in users], "the operation's participants")
             wanted = {user["id"] for user in users}
-            note = await bench.roster(call["id"], lambda people: wanted <= users_of(people), "with whom was invited", since)
+            note = await bench.roster(
+                call["id"], lambda people: wanted <= users_of(people), "with whom was invited", since
+            )
             end = await bench.ended(call["id"], reply.json["id"], body["clientContext"], since)
             case.expect(end.arrival < note.arrival, "the operation's end comes before the roster")
 
@@ -250,7 +324,9 @@ async def inviting(bench, call, ids):
             return
         end = await bench.ended(call["id"], reply.json["id"], wanted["clientContext"], since)
         case.equal(end.data.get("status"), "Failed", "the operation's last status")
-        case.expect((end.data.get("resultInfo") or {}).get("code", 0) >= 400, f"resultInfo is {end.data.get('resultInfo')}")
+        case.expect(
+            (end.data.get("resultInfo") or {}).get("code", 0) >= 400, f"resultInfo is {end.data.get('resultInfo')}"
+        )
 
 
 async def removing(bench, call, ids):
@@ -280,7 +356,9 @@ async def leaving(bench, call):
 
     await bench.endpoint("deleteCall", {"call": call["id"]}, then=over)
     for name in ("getCall", "keepAlive", "deleteCall", "listParticipants"):
-        await bench.refused(f"{name}: the call has ended", bench.driver.send(ROW[name], {"call": call["id"]}), 404, "8522")
+        await bench.refused(
+            f"{name}: the call has ended", bench.driver.send(ROW[name], {"call": call["id"]}), 404, "8522"
+        )
 
 
 async def forms(bench):
@@ -297,15 +375,23 @@ async def forms(bench):
     second, _ = await bench.join(room, callOptions=options, say="create: join again, with delta rosters")
     async with bench.case("delta roster: the first has everybody, later ones what changed") as case:
         me = plain(second["myParticipantId"])
-        first = await bench.roster(second["id"], lambda people: me in people and plain(pia) in people, "as first delta", since)
+        first = await bench.roster(
+            second["id"], lambda people: me in people and plain(pia) in people, "as first delta", since
+        )
         case.equal(first.data.get("@odata.type"), "#microsoft.graph.deltaParticipants", "@odata.type")
         await bench.driver.send(ROW["muteParticipant"], {"call": second["id"], "participant": pia}, {})
-        change = await bench.roster(second["id"], lambda people: people.get(plain(pia), {}).get("isMuted") is True, "with the change", since)
+        change = await bench.roster(
+            second["id"], lambda people: people.get(plain(pia), {}).get("isMuted") is True, "with the change", since
+        )
         case.equal({plain(one["id"]) for one in change.participants()}, {plain(pia)}, "who is in the second delta")
         await bench.admin("DELETE", f"/meetings/{room['id']}/participants/{pia}")
-        gone = await bench.roster(second["id"], lambda people: people.get(plain(pia), {}).get("removedState"), "with removedState", since)
+        gone = await bench.roster(
+            second["id"], lambda people: people.get(plain(pia), {}).get("removedState"), "with removedState", since
+        )
         case.expect(gone.participants()[0]["removedState"].get("reason"), "removedState has a reason")
-        numbers = [note.data["sequenceNumber"] for note in bench.webhook.of(second["id"], since) if note.kind == "participants"]
+        numbers = [
+            note.data["sequenceNumber"] for note in bench.webhook.of(second["id"], since) if note.kind == "participants"
+        ]
         case.equal(numbers, list(range(numbers[0], numbers[0] + len(numbers))), "sequence numbers")
     apart = {**bodies.app_hosted(), "removeFromDefaultAudioGroup": True}
     third, _ = await bench.join(room, media=apart, say="create: join outside the default audio group")
@@ -317,79 +403,3 @@ async def forms(bench):
         reply = await bench.driver.send(ROW["getCall"], {"call": call["id"]})
         case.equal(reply.status, 200, "status of the first leg")
     await bench.hang_up(call)
-
-
-async def service_hosted(bench):
-    """Prompts, recording a response and key presses: media that the service plays."""
-    pia = await bench.user()
-    call = await bench.place(pia, media=bodies.service_hosted(), say="create: peer to peer, service-hosted")
-    ids = {"call": call["id"]}
-    async with bench.case("peer to peer has no roster") as case:
-        reply = await bench.driver.send(ROW["listParticipants"], ids)
-        case.equal((reply.status, reply.json.get("value")), (200, []), "status and value")
-    await bench.endpoint("playPrompt", ids, {"prompts": [bodies.prompt()], "clientContext": context()})
-    wanted = {
-        "prompts": [bodies.prompt()], "bargeInAllowed": True, "initialSilenceTimeoutInSeconds": 5, "maxSilenceTimeoutInSeconds": 2,
-        "maxRecordDurationInSeconds": 1, "playBeep": True, "stopTones": ["#", "1", "*"], "clientContext": context(),
-    }
-    for name in ("recordResponse", "record") if bench.version == "beta" else ("recordResponse",):
-        await recorded(bench, call, ids, name, {**wanted, "clientContext": context()})
-    await cancelled(bench, call, ids)
-    await bench.endpoint("subscribeToTone", ids, {"clientContext": context()})
-    await pressed(bench, call)
-    await bench.endpoint("sendDtmfTones", ids, {"tones": ["tone1", "a", "flash"], "clientContext": context()}, say="sendDtmfTones: service-hosted")
-    for say, name, body in (
-        ("playPrompt: no prompts", "playPrompt", {"prompts": [], "clientContext": context()}),
-        ("playPrompt: clientContext of 257 characters", "playPrompt", {"prompts": [bodies.prompt()], "clientContext": "x" * 257}),
-        ("mute: peer to peer", "mute", {"clientContext": context()}),
-        ("changeScreenSharingRole: peer to peer", "changeScreenSharingRole", {"role": "sharer"}),
-        ("invite: peer to peer", "invite", {"participants": [bodies.invitation(pia)], "clientContext": context()}),
-    ):
-        await bench.refused(say, bench.driver.send(ROW[name], ids, body), 400)
-    await bench.hang_up(call)
-
-
-async def recorded(bench, call, ids, name, body):
-    since = bench.webhook.mark()
-
-    async def told(case, reply):
-        end = await bench.ended(call["id"], reply.json["id"], body["clientContext"], since)
-        case.expect(str(end.data.get("recordingLocation")).startswith("https://"), f"recordingLocation is {end.data.get('recordingLocation')!r}")
-        case.expect(end.data.get("recordingAccessToken"), "no recordingAccessToken")
-        case.expect((end.data.get("resultInfo") or {}).get("code") == 200, f"resultInfo is {end.data.get('resultInfo')}")
-
-    await bench.endpoint(name, ids, body, then=told)
-
-
-async def cancelled(bench, call, ids):
-    """What is queued when media processing is cancelled ends as failed, 400/8508."""
-    since, mine = bench.webhook.mark(), context()
-    long = {"prompts": [bodies.prompt()], "clientContext": mine, "initialSilenceTimeoutInSeconds": 120, "maxRecordDurationInSeconds": 120}
-    started = await bench.driver.send(ROW["recordResponse"], ids, long)
-
-    async def ended(case, reply):
-        end = await bench.ended(call["id"], started.json["id"], mine, since)
-        case.equal(end.data.get("status"), "Failed", "status of the cancelled operation")
-        result = end.data.get("resultInfo") or {}
-        case.equal((result.get("code"), result.get("subcode")), (400, 8508), "its code and subcode")
-
-    await bench.endpoint("cancelMediaProcessing", ids, {"clientContext": context()}, then=ended)
-
-
-async def pressed(bench, call):
-    """Key presses arrive as `toneInfo`, numbered, after subscribeToTone."""
-    async with bench.case("tones: each key press is told, numbered") as case:
-        since = bench.webhook.mark()
-        await bench.presses(call, ["tone1", "pound"])
-
-        def tone(name):
-            return lambda note: note.kind == "call" and ((note.data or {}).get("toneInfo") or {}).get("tone") == name
-
-        one = await bench.webhook.wait(tone("tone1"), "tone1", since, call=call["id"])
-        two = await bench.webhook.wait(tone("pound"), "pound", since, call=call["id"])
-        case.equal((one.change, one.state), ("updated", "established"), "changeType and state")
-        case.expect(one.data["toneInfo"]["sequenceId"] < two.data["toneInfo"]["sequenceId"], "sequenceId rises")
-
-
-async def all_of(bench):
-    await asyncio.gather(meeting(bench), forms(bench), service_hosted(bench))

@@ -84,7 +84,10 @@ class Judge:
         if self.schemas is not None:
             self.notifications += 1
             version = tag.partition("-")[0]
-            self._found(self.schemas[version].judge_notifications(body), f"{version} notification of {body['value'][0].get('resourceUrl')}")
+            self._found(
+                self.schemas[version].judge_notifications(body),
+                f"{version} notification of {body['value'][0].get('resourceUrl')}",
+            )
 
     def _found(self, findings, where):
         for finding in findings:
@@ -121,5 +124,7 @@ class Judge:
             for finding, (where, times) in sorted(self.findings.items()):
                 print(f"         {times} times, first {where}: {finding}")
         passed, failed = (sum(count[index] for count in self.counts.values()) for index in (0, 1))
-        print(f"sdk: {passed + failed} cases, {passed} passed, {failed} failed, {len(self.not_run)} not run", flush=True)
+        print(
+            f"sdk: {passed + failed} cases, {passed} passed, {failed} failed, {len(self.not_run)} not run", flush=True
+        )
         return not failed and not missing and not self.findings

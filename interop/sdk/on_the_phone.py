@@ -1,6 +1,5 @@
 """Calls to and from people: peer to peer and group, answered, rejected, redirected, transferred, recorded by policy."""
 
-import asyncio
 import uuid
 
 import bodies
@@ -24,7 +23,10 @@ async def outgoing(bench):
             result = note.data.get("resultInfo") or {}
             case.expect(result.get("code", 0) >= 400, f"resultInfo is {result}")
             if pairs:
-                case.expect((result.get("code"), result.get("subcode")) in pairs, f"resultInfo is {result}, expected one of {pairs}")
+                case.expect(
+                    (result.get("code"), result.get("subcode")) in pairs,
+                    f"resultInfo is {result}, expected one of {pairs}",
+                )
     user, since = await bench.user("Pia", "answer", hangUpAfterMs=300), bench.webhook.mark()
     call = await bench.place(user, say="create: call who hangs up")
     async with bench.case("a person who hangs up ends a peer-to-peer call") as case:
@@ -37,13 +39,20 @@ async def outgoing(bench):
     await bench.hang_up(call)
     number = f"+1555{uuid.uuid4().int % 10**7:07}"
     await bench.admin("POST", "/users", {"displayName": "Tel", "phoneNumber": number, "answering": {"afterMs": 0}})
-    instance = {"@odata.type": "#microsoft.graph.participantInfo", "identity": bodies.identity("applicationInstance", str(uuid.uuid4()), "Front desk")}
-    targets = [{"@odata.type": "#microsoft.graph.invitationParticipantInfo", "identity": bodies.identity("phone", number)}]
+    instance = {
+        "@odata.type": "#microsoft.graph.participantInfo",
+        "identity": bodies.identity("applicationInstance", str(uuid.uuid4()), "Front desk"),
+    }
+    targets = [
+        {"@odata.type": "#microsoft.graph.invitationParticipantInfo", "identity": bodies.identity("phone", number)}
+    ]
     body = bodies.call(bench.callback(), bench.tenant, bodies.service_hosted(), targets=targets, source=instance)
     call = await bench.create(body, say="create: call a telephone number")
     await bench.hang_up(call)
     if bench.version == "beta":
-        call = await bench.place(other, say="create: with a ringing timeout", ringingTimeoutInSeconds=30, routingPolicies=["noMissedCall"])
+        call = await bench.place(
+            other, say="create: with a ringing timeout", ringingTimeoutInSeconds=30, routingPolicies=["noMissedCall"]
+        )
         await bench.hang_up(call)
 
 
@@ -75,10 +84,16 @@ async def incoming(bench):
     announced = await bench.is_called_by(pia)
     call = announced.data
     async with bench.case("an incoming call is announced") as case:
-        case.equal((announced.change, call.get("state"), call.get("direction")), ("created", "incoming", "incoming"), "changeType, state, direction")
+        case.equal(
+            (announced.change, call.get("state"), call.get("direction")),
+            ("created", "incoming", "incoming"),
+            "changeType, state, direction",
+        )
         source = (((call.get("source") or {}).get("identity") or {}).get("user") or {}).get("id")
         case.equal(source, pia["id"], "source.identity.user.id")
-        targets = [((one.get("identity") or {}).get("application") or {}).get("id") for one in call.get("targets") or []]
+        targets = [
+            ((one.get("identity") or {}).get("application") or {}).get("id") for one in call.get("targets") or []
+        ]
         case.equal(targets, [bench.driver.app], "targets")
         case.equal(call.get("tenantId"), bench.tenant, "tenantId")
         case.equal(announced.claims.get("tid"), bench.tenant, "tid of the token")
@@ -93,7 +108,9 @@ async def incoming(bench):
         found = (await bench.driver.send(ROW["getCall"], ids)).json
         case.equal((found.get("state"), found.get("direction")), ("established", "incoming"), "state and direction")
 
-    await bench.endpoint("answer", ids, bodies.answer(callback, bodies.app_hosted(), callOptions=options), then=answered)
+    await bench.endpoint(
+        "answer", ids, bodies.answer(callback, bodies.app_hosted(), callOptions=options), then=answered
+    )
     again = bench.driver.send(ROW["answer"], ids, bodies.answer(callback, bodies.app_hosted()))
     await bench.refused("answer: answered already", again, 409)
     await transferred(bench, announced.call)
@@ -102,12 +119,18 @@ async def incoming(bench):
     since = bench.webhook.mark()
 
     async def declined(case, reply):
-        note = await bench.webhook.wait(lambda one: one.kind == "call" and one.change == "deleted", "the end", since, call=announced.call)
+        note = await bench.webhook.wait(
+            lambda one: one.kind == "call" and one.change == "deleted", "the end", since, call=announced.call
+        )
         case.equal(note.state, None, "state after a rejection")
 
     body = {"reason": "busy", "callbackUri": bench.callback()}
     await bench.endpoint("reject", {"call": announced.call}, body, then=declined)
-    await bench.refused("answer: rejected already", bench.driver.send(ROW["answer"], {"call": announced.call}, bodies.answer(callback, bodies.app_hosted())), 404)
+    await bench.refused(
+        "answer: rejected already",
+        bench.driver.send(ROW["answer"], {"call": announced.call}, bodies.answer(callback, bodies.app_hosted())),
+        404,
+    )
 
     announced, ole = await bench.is_called_by(pia), await bench.user("Ole")
     since = bench.webhook.mark()
@@ -138,7 +161,9 @@ async def incoming(bench):
 
     announced = await bench.is_called_by(pia)
     body = {"targets": [bodies.invitation(ole)], "timeout": 5}
-    await bench.refused("redirect: timeout of 5 s", bench.driver.send(ROW["redirect"], {"call": announced.call}, body), 400)
+    await bench.refused(
+        "redirect: timeout of 5 s", bench.driver.send(ROW["redirect"], {"call": announced.call}, body), 400
+    )
     await bench.driver.send(ROW["reject"], {"call": announced.call}, {"reason": "none"})
 
 
@@ -152,7 +177,10 @@ async def transferred(bench, call):
             going = await bench.state(call, "transferring", since)
             accepted = await bench.state(call, "transferAccepted", since)
             gone = await bench.state(call, "terminated", since)
-            case.expect(going.arrival < accepted.arrival < gone.arrival, "transferring, transferAccepted, terminated come in this order")
+            case.expect(
+                going.arrival < accepted.arrival < gone.arrival,
+                "transferring, transferAccepted, terminated come in this order",
+            )
             result = gone.data.get("resultInfo") or {}
             case.equal((result.get("code"), result.get("subcode")), (0, 7015), "code and subcode")
 
@@ -163,7 +191,9 @@ async def transferred(bench, call):
         reply = await bench.driver.send(ROW["transfer"], {"call": call}, {"transferTarget": bodies.invitation(una)})
         case.equal(reply.status, 202, "status")
         going = await bench.state(call, "transferring", since)
-        back = await bench.webhook.wait(lambda note: note.state == "established", "established again", going.arrival, call=call)
+        back = await bench.webhook.wait(
+            lambda note: note.state == "established", "established again", going.arrival, call=call
+        )
         result = back.data.get("resultInfo") or {}
         case.equal((result.get("code"), result.get("subcode")), (500, 7000), "code and subcode")
     await moves(call, "blind", bodies.invitation(await bench.user("Ole")))
@@ -245,21 +275,32 @@ async def sharing(bench):
     await bench.shares(room, pia)
     session = None
     async with bench.case("content sharing is told to who asked") as case:
-        note = await bench.webhook.wait(lambda one: one.kind == "contentsharingsessions", "content sharing", since, call=call["id"])
+        note = await bench.webhook.wait(
+            lambda one: one.kind == "contentsharingsessions", "content sharing", since, call=call["id"]
+        )
         case.equal(note.change, "created", "changeType")
         reply = await bench.driver.send(ROW["listSharing"], {"call": call["id"]})
         session = reply.json["value"][0]["id"]
         case.expect(len(session) == 64, f"the session's id is {session!r}, not 64 hexadecimal digits")
     if session:
         ids = {"call": call["id"], "session": session}
-        await bench.endpoint("listSharing", ids, then=lambda case, reply: case.equal(len(reply.json["value"]), 1, "sessions") and None)
-        await bench.endpoint("getSharing", ids, then=lambda case, reply: case.equal(reply.json["id"], session, "id") and None)
+        await bench.endpoint(
+            "listSharing", ids, then=lambda case, reply: case.equal(len(reply.json["value"]), 1, "sessions") and None
+        )
+        await bench.endpoint(
+            "getSharing", ids, then=lambda case, reply: case.equal(reply.json["id"], session, "id") and None
+        )
         if bench.version == "beta":
             await bench.endpoint("slide", ids)
     since = bench.webhook.mark()
     await bench.stops_sharing(room, pia)
     async with bench.case("the end of content sharing is told") as case:
-        await bench.webhook.wait(lambda one: one.kind == "contentsharingsessions" and one.change == "deleted", "its end", since, call=call["id"])
+        await bench.webhook.wait(
+            lambda one: one.kind == "contentsharingsessions" and one.change == "deleted",
+            "its end",
+            since,
+            call=call["id"],
+        )
         reply = await bench.driver.send(ROW["listSharing"], {"call": call["id"]})
         case.equal(reply.json.get("value"), [], "value")
     await bench.hang_up(call)
@@ -270,7 +311,9 @@ async def guest(bench):
     room = await bench.meeting(lobby=True)
     await bench.joins(room)
     since = bench.webhook.mark()
-    body = bodies.call(bench.callback(), bench.tenant, bodies.app_hosted(), **bodies.by_organizer(room), **bodies.guest("Guest bot"))
+    body = bodies.call(
+        bench.callback(), bench.tenant, bodies.app_hosted(), **bodies.by_organizer(room), **bodies.guest("Guest bot")
+    )
     call = await bench.create(body, say="create: join as a guest", established=False)
     async with bench.case("a guest is in the call once admitted, not before") as case:
         states = [note.state for note in bench.webhook.of(call["id"], since)]
@@ -278,7 +321,12 @@ async def guest(bench):
         await bench.admits(call)
         await bench.state(call["id"], "established", since)
         me = plain(call["myParticipantId"])
-        await bench.roster(call["id"], lambda people: people.get(me, {}).get("isInLobby") is False, "with the guest out of the lobby", since)
+        await bench.roster(
+            call["id"],
+            lambda people: people.get(me, {}).get("isInLobby") is False,
+            "with the guest out of the lobby",
+            since,
+        )
     await bench.hang_up(call)
 
 
@@ -289,8 +337,3 @@ async def quality(bench):
     del missing["quality"]["mediaQualityList"]
     wanted = bench.driver.send(ROW["logTeleconferenceDeviceQuality"], {}, missing)
     await bench.refused("logTeleconferenceDeviceQuality: no mediaQualityList", wanted, 400)
-
-
-async def all_of(bench):
-    work = (outgoing, group, incoming, invited, recording, sharing, guest, quality)
-    await asyncio.gather(*(one(bench) for one in work))

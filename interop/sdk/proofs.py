@@ -56,13 +56,23 @@ async def of_the_judge(judge):
     for version, name, value, finding in WRONG:
         async with judge.case("judge", f"{version} {name} {value}") as case:
             found = judge.schemas[version].judge(value, name)
-            case.expect(not found if finding is None else any(finding in one for one in found), f"findings are {found}, expected {finding}")
+            case.expect(
+                not found if finding is None else any(finding in one for one in found),
+                f"findings are {found}, expected {finding}",
+            )
 
 
 async def of_the_webhook(judge, webhook):
     """A post that the service did not sign is refused."""
     app, now = str(uuid.uuid4()), int(time.time())
-    right = {"iss": "https://graph.microsoft.com", "aud": app, "tid": str(uuid.uuid4()), "iat": now, "nbf": now, "exp": now + 600}
+    right = {
+        "iss": "https://graph.microsoft.com",
+        "aud": app,
+        "tid": str(uuid.uuid4()),
+        "iat": now,
+        "nbf": now,
+        "exp": now + 600,
+    }
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     kid = next(iter(webhook.keys))
     tokens = {
@@ -82,6 +92,8 @@ def post(webhook, app, token):
     headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {token}"} if token else {})}
     request = urllib.request.Request(f"{webhook.url}/{app}/v1.0-forged", data=b'{"value": []}', headers=headers)
     try:
-        return urllib.request.urlopen(request, context=ssl.create_default_context(cafile=webhook.ca_file), timeout=20).status
+        return urllib.request.urlopen(
+            request, context=ssl.create_default_context(cafile=webhook.ca_file), timeout=20
+        ).status
     except urllib.error.HTTPError as error:
         return error.code

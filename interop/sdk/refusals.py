@@ -1,6 +1,5 @@
 """What the service refuses, as each client sees it: bad requests, rights, unknown things, limits, and the SDKs' habits on the way."""
 
-import asyncio
 import gzip
 import json
 import uuid
@@ -25,7 +24,12 @@ async def creation(bench):
         ("http callbackUri", {**right, "callbackUri": "http://bot.contoso.com/callback"}, 400, None),
         ("relative callbackUri", {**right, "callbackUri": "/callback"}, 400, None),
         ("no mediaConfig", without(right, "mediaConfig"), 400, None),
-        ("mediaConfig of no known type", {**right, "mediaConfig": {"@odata.type": "#microsoft.graph.chatInfo", "threadId": "x"}}, 400, None),
+        (
+            "mediaConfig of no known type",
+            {**right, "mediaConfig": {"@odata.type": "#microsoft.graph.chatInfo", "threadId": "x"}},
+            400,
+            None,
+        ),
         ("no requestedModalities", {**right, "requestedModalities": []}, 400, None),
         ("targets and meetingInfo", {**right, "targets": target}, 400, None),
         ("neither targets nor meetingInfo", without(right, "meetingInfo", "chatInfo"), 400, None),
@@ -35,7 +39,14 @@ async def creation(bench):
         ("a number where text is due", {**right, "subject": 7}, 400, None),
         ("malformed JSON", b'{"callbackUri": ', 400, None),
     ):
-        await bench.refused(f"create: {say}", bench.driver.raw("POST", raw, body) if isinstance(body, dict) or bench.driver.label.startswith("python") else malformed(bench, raw), status, code)
+        await bench.refused(
+            f"create: {say}",
+            bench.driver.raw("POST", raw, body)
+            if isinstance(body, dict) or bench.driver.label.startswith("python")
+            else malformed(bench, raw),
+            status,
+            code,
+        )
 
 
 async def malformed(bench, path):
@@ -46,10 +57,20 @@ async def malformed(bench, path):
 async def unknown(bench):
     """Unknown ids 404, foreign calls 404, unsupported methods 405, what only permission data knows 501."""
     family = bench.driver.family
-    nobody = {"call": str(uuid.uuid4()), "participant": str(uuid.uuid4()), "group": "x", "session": "0" * 64, "operation": str(uuid.uuid4())}
+    nobody = {
+        "call": str(uuid.uuid4()),
+        "participant": str(uuid.uuid4()),
+        "group": "x",
+        "session": "0" * 64,
+        "operation": str(uuid.uuid4()),
+    }
     for name in ("getCall", "deleteCall", "keepAlive", "listParticipants", "listGroups", "listSharing"):
         await bench.refused(f"{name}: unknown call", bench.driver.send(ROW[name], nobody), 404, "8522")
-    for name, body in (("answer", bodies.answer(bench.callback(), bodies.app_hosted())), ("reject", {"reason": "busy"}), ("mute", {})):
+    for name, body in (
+        ("answer", bodies.answer(bench.callback(), bodies.app_hosted())),
+        ("reject", {"reason": "busy"}),
+        ("mute", {}),
+    ):
         await bench.refused(f"{name}: unknown call", bench.driver.send(ROW[name], nobody, body), 404, "8522")
     call, room = await bench.join(say="create: for what is refused in it")
     mine = {**nobody, "call": call["id"]}
@@ -57,24 +78,45 @@ async def unknown(bench):
         await bench.refused(f"{name}: unknown, in a call", bench.driver.send(ROW[name], mine), 404)
     base, one = f"/{family}/calls", f"/{family}/calls/{call['id']}"
     for method, path in (
-        ("GET", base), ("PATCH", one), ("PUT", one), ("POST", f"{one}/participants"), ("PATCH", f"{one}/participants/{nobody['participant']}"),
-        ("POST", f"{one}/operations"), ("DELETE", f"{one}/operations/{nobody['operation']}"), ("POST", f"{one}/contentSharingSessions"),
-        ("DELETE", f"{one}/contentSharingSessions/{nobody['session']}"), ("GET", f"{one}/answer"), ("DELETE", f"{one}/keepAlive"),
+        ("GET", base),
+        ("PATCH", one),
+        ("PUT", one),
+        ("POST", f"{one}/participants"),
+        ("PATCH", f"{one}/participants/{nobody['participant']}"),
+        ("POST", f"{one}/operations"),
+        ("DELETE", f"{one}/operations/{nobody['operation']}"),
+        ("POST", f"{one}/contentSharingSessions"),
+        ("DELETE", f"{one}/contentSharingSessions/{nobody['session']}"),
+        ("GET", f"{one}/answer"),
+        ("DELETE", f"{one}/keepAlive"),
     ):
         body = {} if method in ("POST", "PATCH", "PUT") else None
-        say = path.replace(call["id"], "{call}").replace(nobody["participant"], "{p}").replace(nobody["operation"], "{o}").replace(nobody["session"], "{s}")
+        say = (
+            path.replace(call["id"], "{call}")
+            .replace(nobody["participant"], "{p}")
+            .replace(nobody["operation"], "{o}")
+            .replace(nobody["session"], "{s}")
+        )
         await bench.refused(f"{method} {say}: not supported", bench.driver.raw(method, path, body), 405)
     for path in (f"/{family}/nothing", f"{one}/dance", f"{one}/participants/{nobody['participant']}/dance", "/users"):
-        await bench.refused(f"GET {path.replace(call['id'], '{call}').replace(nobody['participant'], '{p}')}: no such thing", bench.driver.raw("GET", path), 404)
+        await bench.refused(
+            f"GET {path.replace(call['id'], '{call}').replace(nobody['participant'], '{p}')}: no such thing",
+            bench.driver.raw("GET", path),
+            404,
+        )
     if bench.version == "beta":
         for name in ("raiseHand", "lowerHand", "participants/lowerAllHands", "participants/admitAllFromLobby"):
-            await bench.refused(f"{name}: known to permission data only", bench.driver.raw("POST", f"{one}/{name}", {}), 501)
+            await bench.refused(
+                f"{name}: known to permission data only", bench.driver.raw("POST", f"{one}/{name}", {}), 501
+            )
     else:
         for row in ROWS:
             if row.versions == BETA and row.name != "slide":
                 ids = {**mine, "participant": call["myParticipantId"]}
                 path = bench.driver.path(row, ids)
-                await bench.refused(f"{row.name}: not in v1.0", bench.driver.raw(row.method, path, {}), (400, 404, 405, 501))
+                await bench.refused(
+                    f"{row.name}: not in v1.0", bench.driver.raw(row.method, path, {}), (400, 404, 405, 501)
+                )
     for say, name, body, status in (
         ("clientContext of 257 characters", "mute", {"clientContext": "x" * 257}, 400),
         ("no role", "changeScreenSharingRole", {}, 400),
@@ -97,8 +139,7 @@ async def unknown(bench):
 async def habits(bench):
     """Headers, query options, spellings of ids and paths that clients use."""
     call, _ = await bench.join(say="create: for the clients' habits")
-    family, ids = bench.driver.family, {"call": call["id"]}
-    one = f"/{family}/calls/{call['id']}"
+    one = f"/{bench.driver.family}/calls/{call['id']}"
     mine = str(uuid.uuid4())
     async with bench.case("client-request-id is echoed") as case:
         reply = await bench.driver.raw("GET", one, headers={"client-request-id": mine})
@@ -118,8 +159,16 @@ async def habits(bench):
             case.equal(reply.status, 200, "status")
     for say, body, headers in (
         ("an empty body", None, {}),
-        ("content type with parameters", {"clientContext": "x"}, {"content-type": "application/json;odata.metadata=minimal;charset=utf-8"}),
-        ("additional members and annotations", {"clientContext": "x", "@odata.type": "#microsoft.graph.mute", "strange": {"a": [1]}}, {}),
+        (
+            "content type with parameters",
+            {"clientContext": "x"},
+            {"content-type": "application/json;odata.metadata=minimal;charset=utf-8"},
+        ),
+        (
+            "additional members and annotations",
+            {"clientContext": "x", "@odata.type": "#microsoft.graph.mute", "strange": {"a": [1]}},
+            {},
+        ),
     ):
         async with bench.case(f"POST mute with {say}") as case:
             reply = await bench.driver.raw("POST", f"{one}/mute", body, headers)
@@ -147,9 +196,15 @@ async def telling(bench):
         case.equal(call.get("callChainId"), chain, "callChainId")
         await bench.state(call["id"], "established", since)
         notes = bench.webhook.of(call["id"], since)
-        case.equal([note.state for note in notes if note.state], ["establishing", "established"], "states in order, the first of them repeated")
+        case.equal(
+            [note.state for note in notes if note.state],
+            ["establishing", "established"],
+            "states in order, the first of them repeated",
+        )
         case.equal({note.headers.get("scenario-id") for note in notes}, {scenario}, "Scenario-Id of the notifications")
-        case.equal({note.headers.get("x-microsoft-skype-chain-id") for note in notes}, {chain}, "X-Microsoft-Skype-Chain-ID")
+        case.equal(
+            {note.headers.get("x-microsoft-skype-chain-id") for note in notes}, {chain}, "X-Microsoft-Skype-Chain-ID"
+        )
         ids = [note.headers.get("x-microsoft-skype-message-id") for note in notes]
         case.equal(len(set(ids)), len(ids), "different message ids")
         case.equal(bench.webhook.statuses[tag], [], "deliveries still to refuse")
@@ -165,12 +220,16 @@ async def compressed(bench, one):
         case.equal(reply.json.get("clientContext"), "packed", "clientContext")
     odd = bench.driver.raw("POST", f"{one}/mute", body, {"content-encoding": "x-unheard-of"})
     await bench.refused("another content encoding", odd, 415)
-    await bench.refused("a body that is no JSON", bench.driver.raw("POST", f"{one}/mute", b"<xml/>", content_type="application/xml"), (400, 415))
+    await bench.refused(
+        "a body that is no JSON",
+        bench.driver.raw("POST", f"{one}/mute", b"<xml/>", content_type="application/xml"),
+        (400, 415),
+    )
     big = json.dumps({"clientContext": "x" * (5 * 1024 * 1024)}).encode()
     await bench.refused("a body of 5 MiB", bench.driver.raw("POST", f"{one}/mute", big), 413)
     bomb = gzip.compress(b" " * (64 * 1024 * 1024))
-    await bench.refused("a small body that unpacks to 64 MiB", bench.driver.raw("POST", f"{one}/mute", bomb, {"content-encoding": "gzip"}), 413)
-
-
-async def all_of(bench):
-    await asyncio.gather(creation(bench), unknown(bench), habits(bench))
+    await bench.refused(
+        "a small body that unpacks to 64 MiB",
+        bench.driver.raw("POST", f"{one}/mute", bomb, {"content-encoding": "gzip"}),
+        413,
+    )

@@ -13,6 +13,7 @@ import on_the_phone
 import proofs
 import refusals
 import rights
+import service_hosted
 from azure.identity import ClientSecretCredential
 from azure.identity.aio import ClientSecretCredential as AsyncClientSecretCredential
 from drivers import JavaScript, PythonSdk
@@ -34,7 +35,15 @@ DRIVERS = (
     ("python beta /app", "python", "beta", "app", "127.0.0.1", "short", True),
     ("javascript v1.0 /communications", "javascript", "v1.0", "communications", "127.0.0.1", "short", True),
     ("javascript v1.0 /app, qualified", "javascript", "v1.0", "app", "localhost", "qualified", True),
-    ("javascript beta /communications, qualified", "javascript", "beta", "communications", "127.0.0.1", "qualified", True),
+    (
+        "javascript beta /communications, qualified",
+        "javascript",
+        "beta",
+        "communications",
+        "127.0.0.1",
+        "qualified",
+        True,
+    ),
     ("javascript beta /app, odd case", "javascript", "beta", "app", "127.0.0.1", "odd", True),
 )
 
@@ -66,9 +75,17 @@ class Run:
         url = emulator.url.replace("127.0.0.1", host)
         args = (label, version, family, url, made["appId"])
         if client == "python":
-            return PythonSdk(*args, spelling=spelling, typed=typed, **self.credential(url, emulator.tenant, made, version, family))
+            return PythonSdk(
+                *args, spelling=spelling, typed=typed, **self.credential(url, emulator.tenant, made, version, family)
+            )
         settings = {"ca_file": emulator.ca_file, "secret": made["clientSecret"], "tenant": emulator.tenant}
-        return JavaScript(*args, spelling=spelling, node=self.node, script=os.path.join(os.path.dirname(__file__), "client.mjs"), **settings)
+        return JavaScript(
+            *args,
+            spelling=spelling,
+            node=self.node,
+            script=os.path.join(os.path.dirname(__file__), "client.mjs"),
+            **settings,
+        )
 
     @staticmethod
     def credential(url, tenant, app, version, family):
@@ -93,7 +110,7 @@ class Run:
         driver = await self.driver(self.emulator, spec)
         bench = People(driver, self.emulator, self.webhook, self.judge)
         scenarios = {
-            "meeting": in_meeting.meeting, "forms": in_meeting.forms, "service-hosted": in_meeting.service_hosted,
+            "meeting": in_meeting.meeting, "forms": in_meeting.forms, "service-hosted": service_hosted.service_hosted,
             "outgoing": on_the_phone.outgoing, "group": on_the_phone.group, "incoming": on_the_phone.incoming,
             "invited": on_the_phone.invited, "recording": on_the_phone.recording, "sharing": on_the_phone.sharing,
             "guest": on_the_phone.guest, "quality": on_the_phone.quality, "creation": refusals.creation,
