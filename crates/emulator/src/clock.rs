@@ -78,6 +78,19 @@ impl Clock {
         self.epoch.checked_add(self.now().since_start()).unwrap_or(Timestamp::MAX)
     }
 
+    /// Wall time as everybody else has it: without what was moved by hand.
+    #[must_use]
+    pub fn wall_outside(&self) -> Timestamp {
+        self.epoch.checked_add(self.ran()).unwrap_or(Timestamp::MAX)
+    }
+
+    /// Wall time for what this service both gives and checks, and others keep: on a clock that runs, as everybody else has
+    /// it; a clock that stands still is moved.
+    #[must_use]
+    pub fn wall_shared(&self) -> Timestamp {
+        if self.origin.is_some() { self.wall_outside() } else { self.wall() }
+    }
+
     /// By how much the clock was moved by hand since its start.
     #[must_use]
     pub fn moved(&self) -> Duration {

@@ -166,7 +166,7 @@ async fn delegated_token(
     AdminJson(new): AdminJson<NewDelegatedToken>,
 ) -> Result<(StatusCode, Json<Value>), AdminError> {
     let key = service.authority_key().await;
-    let (now, lifetime) = (service.clock.wall(), service.limits.token_lifetime);
+    let (now, lifetime) = (service.clock.wall_shared(), service.limits.token_lifetime);
     let token = entra::delegated_token(&service.directory(), &key, &app, &new.user_id, now, lifetime)?;
     Ok((StatusCode::CREATED, Json(json!({ "accessToken": token }))))
 }

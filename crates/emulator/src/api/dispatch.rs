@@ -53,7 +53,7 @@ async fn answer(service: &Service, parts: &Parts, body: Body) -> Result<Reply, A
     let base = base_url(parts, service.default_authority());
     let authorization = header(&parts.headers, AUTHORIZATION.as_str());
     let key = service.authority_key().await;
-    let caller = Caller::authenticate(authorization, &key, service.clock.wall())
+    let caller = Caller::authenticate(authorization, &key, service.clock.wall_shared())
         .map_err(|error| ApiError::unauthenticated(error, &base))?;
     if caller.delegated {
         return Err(ApiError::delegated());
@@ -64,7 +64,8 @@ async fn answer(service: &Service, parts: &Parts, body: Body) -> Result<Reply, A
         if route.endpoint.method == Method::GET { QueryOptions::of(&parts.uri)? } else { QueryOptions::default() };
     let body = body::read(&parts.headers, body, service.limits.body_bytes).await?;
     // Which role these need depends on the body, or on the call.
-    let checked_later = route.endpoint.method == Method::POST && ["/calls", "/calls/{id}/answer"].contains(&route.endpoint.path);
+    let checked_later =
+        route.endpoint.method == Method::POST && ["/calls", "/calls/{id}/answer"].contains(&route.endpoint.path);
     if !checked_later && !route.row.allows(&caller.roles) {
         return Err(ApiError::permission_missing(route.row.sufficient()));
     }
@@ -78,7 +79,7 @@ async fn answer(service: &Service, parts: &Parts, body: Body) -> Result<Reply, A
         scenario_id: header(&parts.headers, "scenario-id").map(str::to_owned),
         has_user_agent: header(&parts.headers, USER_AGENT.as_str()).is_some_and(|agent| !agent.is_empty()),
     };
-    let reply = guarded(|| (route.endpoint.handler)(service, &request))?;
+    let reply = guarded(|| (route.endpoint.handler)(service, &request))?.declared_in(version);
     if route.count { reply.into_count() } else { Ok(query.apply(reply, &url)) }
 }
 

@@ -51,7 +51,7 @@ async fn token(
     form: Result<Form<HashMap<String, String>>, FormRejection>,
 ) -> Response {
     let key = service.authority_key().await;
-    let now = service.clock.wall();
+    let now = service.clock.wall_shared();
     let issued = form.map_err(|rejection| unreadable(&rejection)).and_then(|Form(mut form)| {
         basic_credentials(&headers, &mut form);
         issue_token(&service.directory(), &key, &tenant, &form, now, service.limits.token_lifetime)

@@ -187,7 +187,7 @@ impl World {
         if let Some(call) = self.calls.get_mut(id)
             && let Some(notification) = write(call)
         {
-            self.courier.count_dropped(call.outbox.push(notification));
+            self.courier.count_dropped(call.outbox.push(notification.declared_in(call.roster.version)));
         }
     }
 
