@@ -20,6 +20,7 @@ mod conversations;
 mod meetings;
 mod overview;
 mod people;
+mod settings;
 
 use std::sync::Arc;
 
@@ -34,6 +35,7 @@ use table::Route;
 /// Every route, resource by resource.
 const TABLES: &[&[Route]] = &[
     overview::ROUTES,
+    settings::ROUTES,
     openapi::ROUTES,
     clock::ROUTES,
     certificates::ROUTES,

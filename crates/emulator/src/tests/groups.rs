@@ -1,6 +1,8 @@
 //! Audio routing groups: Graph's rules, and the routes the engine is given.
 
+use super::participants::{ALL_ROLES, guest_in_lobby};
 use super::*;
+use crate::entra::AnsweringAction;
 
 struct Room<'a> {
     bot: Bot<'a>,
@@ -150,4 +152,83 @@ async fn people_without_media_are_members_but_not_routed() {
     let (bot, me, ann) = (&room.bot, room.me.as_str(), room.ann.as_str());
     bot.post(&room.groups, group("g", "multicast", &[me], &[&silent, ann])).await.expect(200);
     assert_eq!(rig.media.take(), [format!("group {}/g [{me}] -> [{ann}]", room.call_id)]);
+}
+
+#[tokio::test]
+async fn peer_to_peer_call_and_lobby_have_no_routing_groups() {
+    let rig = Rig::start().await;
+    let pia = rig.user("Pia", Answering::at_once(AnsweringAction::Answer));
+    let bot = rig.bot(ALL_ROLES).await;
+    let call = bot.call(&[&pia]).await;
+    rig.settle().await;
+    let groups = format!("{}/audioRoutingGroups", path_of(&call));
+    let one = format!("{groups}/g");
+    let body = group("g", "oneToOne", &["a"], &["b"]);
+    for (method, path, body) in [
+        (Method::POST, &groups, Some(body.clone())),
+        (Method::GET, &groups, None),
+        (Method::GET, &one, None),
+        (Method::PATCH, &one, Some(json!({ "receivers": ["c"] }))),
+        (Method::DELETE, &one, None),
+    ] {
+        let message = bot.request(method, path, body.as_ref()).await.expect_error(400, "invalidRequest");
+        assert!(message.contains("peer-to-peer"), "{message}");
+    }
+    let (guest, waiting) = guest_in_lobby(&rig).await;
+    let groups = format!("{waiting}/audioRoutingGroups");
+    guest.post(&groups, body).await.expect_error(409, "invalidRequest");
+    assert_eq!(guest.get(&groups).await.expect(200)["value"], json!([]));
+}
+
+#[tokio::test]
+async fn source_and_mode_of_a_group_stay_where_the_service_is_strict() {
+    for strict in [true, false] {
+        let rig = Rig::with(|config| config.strict_routing_groups = strict).await;
+        let room = room(&rig).await;
+        let (bot, me, ann, ben) = (&room.bot, room.me.as_str(), room.ann.as_str(), room.ben.as_str());
+        let created = bot.post(&room.groups, group("g", "multicast", &[me], &[ann])).await.expect(200);
+        let path = format!("{}/g", room.groups);
+        rig.media.take();
+        for (patch, member) in
+            [(json!({ "sources": [ben] }), "sources"), (json!({ "routingMode": "oneToOne" }), "routingMode")]
+        {
+            let answer = bot.request(Method::PATCH, &path, Some(&patch)).await;
+            if strict {
+                assert_eq!(answer.body["error"]["target"], member, "{}", answer.body);
+                answer.expect_error(400, "invalidRequest");
+                assert!(rig.media.take().is_empty());
+            } else {
+                assert_eq!(answer.expect(200)[member], patch[member]);
+            }
+        }
+        if strict {
+            let same = json!({ "sources": [me], "routingMode": "multicast", "receivers": [ann, ben] });
+            let mut expected = created;
+            expected["receivers"] = json!([ann, ben]);
+            assert_eq!(
+                bot.request(Method::PATCH, &path, Some(&same)).await.expect(200),
+                expected,
+                "nothing fixed changes"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn wrong_member_of_a_group_is_named_by_its_path() {
+    let rig = Rig::start().await;
+    let room = room(&rig).await;
+    let (me, ann) = (room.me.as_str(), room.ann.as_str());
+    for (body, member) in [
+        (group("x", "oneToOne", &[me], &[ann, me]), "receivers"),
+        (group("x", "broadcast", &[me], &[ann]), "routingMode"),
+        (group("x", "multicast", &[me, ann], &[me]), "sources"),
+        (group("x", "multicast", &[me], &[ann, "nobody"]), "receivers[1]"),
+        (group("x", "multicast", &["nobody"], &[ann]), "sources[0]"),
+        (json!({ "routingMode": "multicast", "sources": [7], "receivers": [ann] }), "sources[0]"),
+    ] {
+        let answer = room.bot.post(&room.groups, body).await;
+        assert_eq!(answer.body["error"]["target"], member, "{}", answer.body);
+        answer.expect_error(400, "invalidRequest");
+    }
 }
