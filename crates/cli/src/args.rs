@@ -197,6 +197,23 @@ mod tests {
     }
 
     #[test]
+    fn every_command_line_in_the_docs_is_understood() {
+        let pages = [
+            include_str!("../../../docs/commands.md"),
+            include_str!("../../../docs/registration.md"),
+            include_str!("../../../docs/emulator.toml"),
+        ];
+        let mut understood = 0;
+        for line in pages.iter().flat_map(|page| page.lines()).filter(|line| line.starts_with("antiphon ")) {
+            // As a shell would see it with every variable set, quotes taken off.
+            let words = line.split_whitespace().map(|word| word.trim_matches('"'));
+            Arguments::try_parse_from(words).unwrap_or_else(|error| panic!("{line}: {error}"));
+            understood += 1;
+        }
+        assert!(understood >= 9, "{understood}");
+    }
+
+    #[test]
     fn demo_takes_loss_and_jitter_with_units() {
         let parsed =
             Arguments::try_parse_from(["antiphon", "demo", "--loss", "5%", "--jitter", "30ms", "--talkers", "4"]);

@@ -5,6 +5,7 @@
 mod doctor;
 mod emulator;
 mod graph_commands;
+mod in_calls;
 mod permissions;
 mod stage;
 mod webhook;

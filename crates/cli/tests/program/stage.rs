@@ -6,7 +6,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use antiphon_emulator::{App, Consent, Emulator, EmulatorConfig, NewApp};
+use antiphon_emulator::{App, Consent, Emulator, EmulatorConfig, NewApp, TrustAnchors};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -59,8 +59,21 @@ impl Stage {
 
     /// With an app that asks for these permissions in vain.
     pub(crate) async fn unconsented(permissions: &[&str]) -> Self {
+        Self::trusting(permissions, Vec::new()).await
+    }
+
+    /// With an app that has every tenant-wide permission, and an emulator that trusts a webhook's authority.
+    pub(crate) async fn with_webhook(ca_pem: &str) -> Self {
+        let all = antiphon_graph::permission::Permission::ALL.map(|permission| permission.name());
+        let stage = Self::trusting(&all, vec![TrustAnchors::Pem(ca_pem.into())]).await;
+        stage.emulator.consent(&stage.app.app_id, Consent::default()).expect("consent");
+        stage
+    }
+
+    async fn trusting(permissions: &[&str], webhook_trust: Vec<TrustAnchors>) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let config = EmulatorConfig { ca_file: Some(folder.path().join("ca.pem")), ..EmulatorConfig::default() };
+        let config =
+            EmulatorConfig { ca_file: Some(folder.path().join("ca.pem")), webhook_trust, ..EmulatorConfig::default() };
         let emulator = Emulator::start(config).await.expect("an emulator");
         let app = emulator
             .register_app(NewApp {

@@ -1,15 +1,19 @@
-//! A server that answers as it is told: certificate, status, and nothing else.
+//! A server that answers as it is told, certificate and status, and keeps what it was sent.
 //!
-//! For the doctor, which must tell good webhooks from bad ones. HTTP/1.1 by hand, a connection at a time is enough.
+//! For the doctor, which must tell good webhooks from bad ones, and for calls, whose notifications have to go somewhere.
+//! HTTP/1.1 by hand, a request per connection.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
@@ -32,8 +36,12 @@ pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     /// The authority that issued its certificate.
     pub(crate) ca_pem: String,
+    bodies: mpsc::Receiver<String>,
     serving: JoinHandle<()>,
 }
+
+/// What a test waits for at most.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 impl Server {
     /// Serves every request this head, such as `401 Unauthorized`, by TLS.
@@ -68,22 +76,50 @@ impl Server {
     async fn listen(tls: Option<TlsAcceptor>, ca_pem: String, head: &'static str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
+        let (heard, bodies) = mpsc::channel(1024);
         let serving = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let tls = tls.clone();
+                let (tls, heard) = (tls.clone(), heard.clone());
                 tokio::spawn(async move {
-                    match tls {
-                        Some(tls) => {
-                            if let Ok(stream) = tls.accept(stream).await {
-                                answer(stream, head).await;
-                            }
-                        }
+                    let body = match tls {
+                        Some(tls) => match tls.accept(stream).await {
+                            Ok(stream) => answer(stream, head).await,
+                            Err(_) => None,
+                        },
                         None => answer(stream, head).await,
+                    };
+                    if let Some(body) = body {
+                        heard.try_send(body).expect("a test reads what it is sent");
                     }
                 });
             }
         });
-        Self { address, ca_pem, serving }
+        Self { address, ca_pem, bodies, serving }
+    }
+
+    /// The resource of the next notification of a call (of any, if none is named) that is in this state.
+    pub(crate) async fn heard(&mut self, call: Option<&str>, state: &str) -> Value {
+        let fits = |resource: &Value| resource["state"] == state && call.is_none_or(|call| resource["id"] == call);
+        self.next(&format!("a call that is {state}"), fits).await
+    }
+
+    /// The notification that an operation has ended.
+    pub(crate) async fn ended(&mut self, operation: &Value) -> Value {
+        self.next("the end of an operation", |resource| resource["id"] == operation["id"]).await
+    }
+
+    async fn next(&mut self, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
+        let next = async {
+            loop {
+                let body = self.bodies.recv().await.expect("the server runs");
+                let body: Value = serde_json::from_str(&body).expect("JSON");
+                let told = body["value"].as_array().expect("notifications").iter().map(|one| &one["resourceData"]);
+                if let Some(resource) = told.into_iter().find(|resource| fits(resource)) {
+                    return resource.clone();
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, next).await.unwrap_or_else(|_| panic!("nobody told of {what}"))
     }
 
     pub(crate) fn url(&self) -> String {
@@ -98,12 +134,12 @@ impl Drop for Server {
 }
 
 /// Reads one request to its end, as far as its length is told, and answers. What is no HTTP at all is answered at once.
-async fn answer(mut stream: impl AsyncRead + AsyncWrite + Unpin, head: &str) {
+async fn answer(mut stream: impl AsyncRead + AsyncWrite + Unpin, head: &str) -> Option<String> {
     let mut request = Vec::new();
     let mut chunk = [0; 4096];
     while !is_whole(&request) {
         match stream.read(&mut chunk).await {
-            Ok(0) | Err(_) => return,
+            Ok(0) | Err(_) => return None,
             Ok(count) => request.extend_from_slice(&chunk[..count]),
         }
     }
@@ -111,6 +147,8 @@ async fn answer(mut stream: impl AsyncRead + AsyncWrite + Unpin, head: &str) {
     // Whoever asked may have gone.
     drop(stream.write_all(reply.as_bytes()).await);
     drop(stream.shutdown().await);
+    let text = String::from_utf8(request).ok()?;
+    text.split_once("\r\n\r\n").map(|(_, body)| body.to_owned())
 }
 
 fn is_whole(request: &[u8]) -> bool {
