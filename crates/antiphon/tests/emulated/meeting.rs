@@ -1,114 +1,11 @@
-//! Bots on the façade in a meeting of the emulator: Graph call control over TLS, media over DTLS-SRTP.
+//! Bots in a meeting: Graph call control over TLS, media over DTLS-SRTP.
 //!
-//! Everything is real and on loopback; a voice is a tone, looked for by its power in what the others played.
+//! A voice is a tone, looked for by its power in what the others played.
 
 use antiphon::graph::{AudioRoutingGroup, ParticipantId};
-use antiphon::{
-    AudioFormat, Bot, Call, EndCause, GraphErrorKind, JoinError, JoinOptions, Meeting, Missing, WebhookConfig,
-    WebhookTls,
-};
-use antiphon_emulator::{App, Consent, Emulator, EmulatorConfig, MeetingView, NewApp, NewMeeting, TrustAnchors};
-use std::f64::consts::TAU;
-use std::time::Duration;
-use tempfile::TempDir;
+use antiphon::{AudioFormat, EndCause, GraphErrorKind, JoinError, JoinOptions, Meeting, Missing};
 
-/// Far beyond what a healthy machine needs; only a hang takes it.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-struct World {
-    emulator: Emulator,
-    webhook_tls: WebhookTls,
-    folder: TempDir,
-}
-
-impl World {
-    async fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let key = rcgen::generate_simple_self_signed(vec!["127.0.0.1".into()]).unwrap();
-        let (certificates, key) = (key.cert.pem().into_bytes(), key.signing_key.serialize_pem().into_bytes());
-        let emulator = Emulator::start(EmulatorConfig {
-            ca_file: Some(folder.path().join("ca.pem")),
-            webhook_trust: vec![TrustAnchors::Pem(certificates.clone())],
-            ..EmulatorConfig::default()
-        });
-        let emulator = emulator.await.unwrap();
-        Self { emulator, webhook_tls: WebhookTls::Pem { certificates, key }, folder }
-    }
-
-    fn app(&self, permissions: &[&str]) -> App {
-        let permissions = permissions.iter().map(ToString::to_string).collect();
-        let new = NewApp { display_name: "test bot".into(), permissions, ..NewApp::default() };
-        let app = self.emulator.register_app(new).unwrap();
-        self.emulator.consent(&app.app_id, Consent::default()).unwrap()
-    }
-
-    fn meeting(&self) -> MeetingView {
-        self.emulator.create_meeting(NewMeeting::default()).unwrap()
-    }
-
-    async fn bot(&self, app: &App) -> Bot {
-        let ca = self.folder.path().join("ca.pem");
-        let webhook = WebhookConfig::new(([127, 0, 0, 1], 0).into(), self.webhook_tls.clone());
-        Bot::builder(&app.app_id, &app.client_secret, self.emulator.tenant_id())
-            .service_url(&self.emulator.base_url())
-            .ca_file(ca.to_str().unwrap())
-            .no_proxy()
-            .webhook(webhook)
-            .media_address([127, 0, 0, 1].into())
-            .start()
-            .await
-            .unwrap()
-    }
-}
-
-const PERMISSIONS: [&str; 2] = ["Calls.JoinGroupCall.All", "Calls.AccessMedia.All"];
-
-/// Says a tone for as long as the call lasts.
-fn sing(call: &Call, hz: f64) {
-    let audio = call.audio().clone();
-    tokio::spawn(async move {
-        let rate = f64::from(audio.format().sample_rate());
-        let mut phase = 0.0;
-        loop {
-            let samples: Vec<i16> = (0..audio.format().frame_samples())
-                .map(|_| {
-                    phase = (phase + TAU * hz / rate) % TAU;
-                    (6_000.0 * f64::sin(phase)) as i16
-                })
-                .collect();
-            if audio.speak(&samples).await.is_err() {
-                return;
-            }
-        }
-    });
-}
-
-/// A second of what the call's bot hears, after letting `settle` frames pass.
-async fn listen(call: &Call, settle: usize) -> Vec<i16> {
-    let mut heard = Vec::new();
-    for i in 0..settle + 50 {
-        let frame = tokio::time::timeout(PATIENCE, call.audio().mixed()).await.expect("a frame each tick");
-        let frame = frame.expect("the call lasts");
-        if i >= settle {
-            heard.extend(frame.samples.as_slice());
-        }
-    }
-    heard
-}
-
-/// Share of the signal's power at `hz`.
-fn share(samples: &[i16], hz: f64, format: AudioFormat) -> f64 {
-    let (mut at, mut all) = (0.0, 0.0);
-    for block in samples.chunks_exact(format.frame_samples() * 5) {
-        let (mut re, mut im) = (0.0, 0.0);
-        for (i, &s) in block.iter().enumerate() {
-            let (s, angle) = (f64::from(s), TAU * hz * i as f64 / f64::from(format.sample_rate()));
-            (re, im, all) = (re + s * angle.cos(), im + s * angle.sin(), all + s * s);
-        }
-        at += 2.0 * (re * re + im * im) / block.len() as f64;
-    }
-    if all == 0.0 { 0.0 } else { at / all }
-}
+use crate::world::{PATIENCE, PERMISSIONS, World, listen, share, sing};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_bots_join_hear_each_other_and_route_privately() {
