@@ -40,6 +40,11 @@ pub(crate) fn left_alone() -> ResultInfo {
     reason(200, 5010, "Only one participant remained in the call.")
 }
 
+/// Whoever is still in a group call is shown to nobody.
+pub(crate) fn only_hidden_left() -> ResultInfo {
+    reason(200, 5020, "Only hidden participants remained in the call.")
+}
+
 /// Nobody who was called joined a group call.
 pub(crate) fn nobody_joined() -> ResultInfo {
     reason(200, 5013, "No other participant joined the call.")

@@ -251,6 +251,48 @@ async fn invited_application_answers_a_call_of_its_own_on_the_terms_of_the_invit
 }
 
 #[tokio::test]
+async fn group_call_with_only_hidden_participants_left_ends() {
+    let rig = Rig::start().await;
+    let (pia, pat) = (rig.user("Pia", Answering::default()), rig.user("Pat", Answering::default()));
+    let bot = rig.bot(ALL_ROLES).await;
+    let call = bot.call(&[&pia, &pat]).await;
+    rig.pass(SECOND).await;
+    let other = rig.bot(ALL_ROLES).await;
+    rig.service.directory().set_webhook(&other.app.app_id, Some(rig.webhook.url().to_owned())).unwrap();
+    let ghost = rig.user("Ghost", Answering::at_once(AnsweringAction::Answer));
+    for who in [json!({ "application": { "id": other.app.app_id } }), json!({ "user": { "id": ghost.id } })] {
+        let body = json!({ "participants": [{ "identity": who, "hidden": true }] });
+        bot.post(&format!("{}/participants/invite", path_of(&call)), body).await.expect(200);
+    }
+    rig.settle().await;
+    let mut incoming = rig.webhook.next().await;
+    while incoming.summary() != "created incoming" {
+        incoming = rig.webhook.next().await;
+    }
+    let incoming = incoming.notification()["resourceData"].clone();
+    let answer = json!({
+        "callbackUri": rig.webhook.url(), "acceptedModalities": ["audio"],
+        "mediaConfig": bot.call_body(&[&pia])["mediaConfig"],
+    });
+    other.post(&format!("{}/answer", path_of(&incoming)), answer).await.expect(202);
+    other.connect(&incoming);
+    let list = bot.get(&format!("{}/participants", path_of(&call))).await.expect(200)["value"].clone();
+    assert_eq!(list.as_array().unwrap().len(), 3, "{list}");
+    for person in list.as_array().unwrap().iter().filter(|entry| entry["id"] != call["myParticipantId"]) {
+        let path = format!("{}/participants/{}", path_of(&call), person["id"].as_str().unwrap());
+        bot.delete(&path).await.expect(204);
+    }
+    assert_eq!(bot.get(&path_of(&call)).await.expect(200)["state"], "established", "the bot is shown");
+    bot.delete(&path_of(&call)).await.expect(204);
+    let mut told = Vec::new();
+    while told.last().is_none_or(|last: &String| !last.contains("5020")) {
+        told.push(rig.webhook.next().await.summary());
+    }
+    other.get(&path_of(&incoming)).await.expect_error(404, "8522");
+    assert!(rig.service.conversation_views().is_empty());
+}
+
+#[tokio::test]
 async fn application_that_declines_fails_the_operation() {
     let rig = Rig::start().await;
     let room = room(&rig).await;

@@ -334,8 +334,10 @@ impl World {
         };
         let rings = self.rings.values().filter(|ring| ring.meeting == *id && ring.app_call.is_none()).count();
         let expected = rings + self.calls.values().filter(waiting).count();
+        let nobody_shown = expected == 0 && meeting.members.iter().all(|member| member.hidden);
         let reason = match meeting.kind {
             MeetingKind::Scheduled(_) => return,
+            MeetingKind::GroupCall if nobody_shown && !meeting.members.is_empty() => reason::only_hidden_left(),
             _ if meeting.members.len() + expected >= 2 => return,
             MeetingKind::PeerToPeer => reason::peer_hung_up(),
             MeetingKind::GroupCall if meeting.peak < 2 => reason::nobody_joined(),
