@@ -91,6 +91,12 @@ impl Clock {
         if self.origin.is_some() { self.wall_outside() } else { self.wall() }
     }
 
+    /// Wall time of the clock's start.
+    #[must_use]
+    pub(crate) fn epoch(&self) -> Timestamp {
+        self.epoch
+    }
+
     /// By how much the clock was moved by hand since its start.
     #[must_use]
     pub fn moved(&self) -> Duration {

@@ -72,7 +72,7 @@ impl Service {
             media_events,
             keys: KeyRing,
             directory: Mutex::new(Directory::new(&config.tenant_id)?),
-            world: Mutex::new(World::new(&config.limits, courier.clone())),
+            world: Mutex::new(World::new(&config.limits, config.clock.epoch(), courier.clone())),
             courier,
             couriers: Mutex::default(),
             runtime,

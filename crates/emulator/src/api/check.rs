@@ -19,12 +19,59 @@ const CLIENT_CONTEXT: usize = 256;
 /// A callback, if one is given.
 pub(super) fn callback(uri: Option<&str>, allow_http: bool) -> Result<Option<String>, ApiError> {
     let Some(uri) = uri else { return Ok(None) };
-    let url = reqwest::Url::parse(uri).map_err(|_| ApiError::invalid("callbackUri must be an absolute https URI."))?;
-    let scheme_ok = url.scheme() == "https" || (allow_http && url.scheme() == "http");
-    if !scheme_ok || url.host_str().is_none_or(str::is_empty) {
-        return Err(ApiError::invalid("callbackUri must be an absolute https URI."));
-    }
+    https("callbackUri", uri, allow_http)?;
     Ok(Some(uri.to_owned()))
+}
+
+/// An absolute https URI, or an http one where the development switch allows it.
+fn https(member: &str, uri: &str, allow_http: bool) -> Result<(), ApiError> {
+    let url = reqwest::Url::parse(uri).ok();
+    let fits = url.is_some_and(|url| {
+        let scheme_ok = url.scheme() == "https" || (allow_http && url.scheme() == "http");
+        scheme_ok && url.host_str().is_some_and(|host| !host.is_empty())
+    });
+    let invalid = || ApiError::invalid(format!("{member} must be an absolute https URI.")).about(member);
+    if fits { Ok(()) } else { Err(invalid()) }
+}
+
+/// Prompts: not more than so many, each a file that could be fetched. Says how often one is played in all.
+pub(super) fn prompts(service: &Service, prompts: &[Prompt], most: usize) -> Result<u32, ApiError> {
+    if prompts.len() > most {
+        let message = format!("prompts may have at most {most}; {} were given.", prompts.len());
+        return Err(ApiError::invalid(message).about("prompts"));
+    }
+    let mut times = 0_u32;
+    for (index, prompt) in prompts.iter().enumerate() {
+        self::prompt(service, &format!("prompts[{index}]"), prompt)?;
+        let Prompt::Media(media) = prompt else { continue };
+        times = times.saturating_add(media.loop_count.map_or(1, i32::unsigned_abs));
+    }
+    Ok(times)
+}
+
+/// A number of seconds in the range published for recordings; `default` if it is left out.
+pub(super) fn recording_seconds(member: &str, seconds: Option<i32>, default: u32) -> Result<u32, ApiError> {
+    match seconds {
+        None => Ok(default),
+        Some(seconds @ 1..=120) => Ok(seconds.unsigned_abs()),
+        Some(_) => Err(ApiError::invalid(format!("{member} must be between 1 and 120.")).about(member)),
+    }
+}
+
+/// A call whose media is the service's business.
+pub(super) fn service_hosted(call: &CallOfBot) -> Result<(), ApiError> {
+    match call.resource.media_config {
+        Some(MediaConfig::ServiceHosted(_)) => Ok(()),
+        _ => Err(ApiError::invalid("This is for calls with service-hosted media; the media of the call is app-hosted.")),
+    }
+}
+
+/// A call whose media is the application's business.
+pub(super) fn app_hosted(call: &CallOfBot) -> Result<(), ApiError> {
+    match call.resource.media_config {
+        Some(MediaConfig::AppHosted(_)) => Ok(()),
+        _ => Err(ApiError::invalid("This is for calls with app-hosted media; the media of the call is service-hosted.")),
+    }
 }
 
 /// Where a call's notifications go, if the request says so.
@@ -96,7 +143,8 @@ pub(super) fn with_answer(mut call: Call, answer: Option<&str>) -> Call {
 pub(super) fn client_context(context: Option<String>) -> Result<Option<String>, ApiError> {
     match context {
         Some(context) if context.chars().count() > CLIENT_CONTEXT => {
-            Err(ApiError::invalid(format!("clientContext may have at most {CLIENT_CONTEXT} characters.")))
+            let message = format!("clientContext may have at most {CLIENT_CONTEXT} characters.");
+            Err(ApiError::invalid(message).about("clientContext"))
         }
         context => Ok(context),
     }
@@ -133,20 +181,37 @@ pub(super) fn prompt(service: &Service, member: &str, prompt: &Prompt) -> Result
         let path = format!("{member}.@odata.type");
         return Err(ApiError::invalid(format!("{path} must be #microsoft.graph.mediaPrompt.")).about(path));
     };
-    let path = format!("{member}.mediaInfo.uri");
-    let uri = reqwest::Url::parse(&media.media_info.uri).ok();
-    let fits = |uri: &reqwest::Url| {
-        let scheme_ok = uri.scheme() == "https" || (service.allow_http_callbacks && uri.scheme() == "http");
-        scheme_ok && uri.host_str().is_some_and(|host| !host.is_empty())
-    };
-    if !uri.as_ref().is_some_and(fits) {
-        return Err(ApiError::invalid(format!("{path} must be an absolute https URI.")).about(path));
-    }
+    https(&format!("{member}.mediaInfo.uri"), &media.media_info.uri, service.allow_http_callbacks)?;
     if media.loop_count.is_some_and(|count| count < 1) {
         let path = format!("{member}.loop");
         return Err(ApiError::invalid(format!("{path} must be at least 1.")).about(path));
     }
     Ok(())
+}
+
+/// A language tag, if one is given: `en`, `en-us`.
+pub(super) fn language(tag: Option<&str>) -> Result<(), ApiError> {
+    let Some(tag) = tag else { return Ok(()) };
+    let mut parts = tag.split('-');
+    let first = parts.next().unwrap_or_default();
+    let plain = |part: &str| part.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let fits = (2..=8).contains(&first.len())
+        && first.bytes().all(|byte| byte.is_ascii_alphabetic())
+        && parts.all(|part| (1..=8).contains(&part.len()) && plain(part));
+    if fits {
+        return Ok(());
+    }
+    Err(ApiError::invalid(format!("language must be a language tag such as en-us, not {tag:?}.")).about("language"))
+}
+
+/// A call into a meeting: one that was not placed by an application has no recording of its own.
+pub(super) fn is_meeting(world: &World, call: &CallOfBot) -> Result<(), ApiError> {
+    match world.meeting_of(call) {
+        Some(meeting) if meeting.schedule().is_none() => {
+            Err(ApiError::invalid("This is for meetings; the call is a group call, which has no recording of its own."))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Ids compare without case and dashes.

@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use super::reply::{Reply, RequestIds};
 use crate::entra::AccessError;
 use crate::meeting::MediaError;
+use crate::world::ActionError;
 
 /// A refused request.
 #[derive(Debug, Clone)]
@@ -31,6 +32,16 @@ impl From<MediaError> for ApiError {
             MediaError::Offer(_) | MediaError::Route(_) => Self::invalid(error.to_string()),
             MediaError::Full(_) => Self::forbidden(error.to_string()),
             MediaError::Unavailable(_) => Self::internal(error.to_string()),
+        }
+    }
+}
+
+impl From<ActionError> for ApiError {
+    fn from(error: ActionError) -> Self {
+        match error {
+            ActionError::NoCall => Self::call_not_found(),
+            ActionError::TooManyOperations => Self::too_many(error.to_string()),
+            ActionError::WrongState(message) => Self::wrong_state(message),
         }
     }
 }

@@ -22,6 +22,28 @@ mod redirect_call;
 mod reject_call;
 mod transfer_call;
 
+mod add_large_gallery_view;
+mod change_screen_sharing_role;
+mod mute_call;
+mod start_recording;
+mod start_transcription;
+mod stop_recording;
+mod stop_transcription;
+mod unmute_call;
+mod update_recording_status;
+
+mod cancel_media_processing;
+mod play_prompt;
+mod record;
+mod record_response;
+mod send_dtmf_tones;
+mod subscribe_to_tone;
+
+mod get_operation;
+mod list_operations;
+
+mod log_teleconference_device_quality;
+
 mod configure_mixer;
 mod get_participant;
 mod invite_participants;
@@ -73,6 +95,24 @@ const ENDPOINTS: &[&Endpoint] = &[
     &reject_call::ENDPOINT,
     &redirect_call::ENDPOINT,
     &transfer_call::ENDPOINT,
+    &mute_call::ENDPOINT,
+    &unmute_call::ENDPOINT,
+    &change_screen_sharing_role::ENDPOINT,
+    &update_recording_status::ENDPOINT,
+    &add_large_gallery_view::ENDPOINT,
+    &start_recording::ENDPOINT,
+    &stop_recording::ENDPOINT,
+    &start_transcription::ENDPOINT,
+    &stop_transcription::ENDPOINT,
+    &play_prompt::ENDPOINT,
+    &record_response::ENDPOINT,
+    &record::ENDPOINT,
+    &cancel_media_processing::ENDPOINT,
+    &subscribe_to_tone::ENDPOINT,
+    &send_dtmf_tones::ENDPOINT,
+    &list_operations::ENDPOINT,
+    &get_operation::ENDPOINT,
+    &log_teleconference_device_quality::ENDPOINT,
     &list_participants::ENDPOINT,
     &get_participant::ENDPOINT,
     &remove_participant::ENDPOINT,

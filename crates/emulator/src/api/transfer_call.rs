@@ -68,7 +68,7 @@ fn transferee(
                 info.participant_id.as_ref() == Some(id)
                     || wanted.zip(has).is_some_and(|(wanted, has)| check::same_guid(wanted, has))
             };
-            let found = meeting.roster().find(|member| member.call().is_none() && fits(&member.id, &member.identity));
+            let found = meeting.roster().find(|member| member.is_person() && fits(&member.id, &member.identity));
             let found = found.ok_or_else(|| ApiError::not_found("transferee: Participant not found"))?;
             Ok(Some(found.id.clone()))
         }

@@ -27,6 +27,8 @@ pub(crate) enum Pace {
     After(Duration),
     /// So long after the media operations before it have ended.
     InTurn(Duration),
+    /// After the media operations before it, and on until it is cancelled.
+    InTurnUntilCancelled,
     /// When something else happens.
     External,
 }
@@ -86,11 +88,16 @@ impl Operations {
         let operation = fresh(kind, OperationStatus::Running, client_context, members);
         let due = match pace {
             Pace::After(span) => Some(now.after(span)),
-            Pace::InTurn(_) | Pace::External => None,
+            Pace::InTurn(_) | Pace::InTurnUntilCancelled | Pace::External => None,
         };
         self.running.push_back(Running { operation: operation.clone(), pace, due, outcome });
         self.take_turn(now);
         Some(operation)
+    }
+
+    /// Whether one more may run; `instead` of the media operations, or beside all there are.
+    pub(crate) fn has_room(&self, instead: bool) -> bool {
+        self.running.iter().filter(|running| !instead || !running.is_media()).count() < MAX_RUNNING
     }
 
     /// Everything there is to read, oldest first.
@@ -146,6 +153,11 @@ impl Operations {
         self.running.iter().any(|running| running.operation.kind() == *kind)
     }
 
+    /// When the last of the running operations of a kind will have ended.
+    pub(crate) fn last_end(&self, kind: &OperationKind) -> Option<ServiceTime> {
+        self.running.iter().filter(|running| running.operation.kind() == *kind).filter_map(|running| running.due).max()
+    }
+
     /// Starts the first media operation in the queue if none before it runs.
     fn take_turn(&mut self, now: ServiceTime) {
         let first = self.running.iter_mut().find(|running| running.is_media());
@@ -157,13 +169,13 @@ impl Operations {
 
 impl Running {
     fn is_media(&self) -> bool {
-        matches!(self.pace, Pace::InTurn(_))
+        matches!(self.pace, Pace::InTurn(_) | Pace::InTurnUntilCancelled)
     }
 
     /// The member by which media operations say in detail how they ended.
     fn cancel_reason(&self) -> Option<&'static str> {
         match self.operation.kind() {
-            OperationKind::PlayPrompt => Some("mediaOperationCanceled"),
+            OperationKind::PlayPrompt | OperationKind::SendDtmfTones => Some("mediaOperationCanceled"),
             OperationKind::Record => Some("operationCanceled"),
             _ => None,
         }

@@ -20,7 +20,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use antiphon_graph::{
-    CallId, ChatInfo, IdentitySet, MeetingInfo, ParticipantId, RecordingInfo, SyntheticMediaDetectionInfo, TokenMeetingInfo,
+    CallId, CallTranscriptionInfo, ChatInfo, IdentitySet, MeetingInfo, ParticipantId, RecordingInfo, SyntheticMediaDetectionInfo, TokenMeetingInfo,
 };
 use serde::{Deserialize, Serialize};
 
@@ -91,6 +91,21 @@ pub(crate) struct Meeting {
     pub(crate) joined: u32,
     /// What is being shown, if anything is.
     pub(crate) sharing: Option<Sharing>,
+    /// The recording of the meeting itself.
+    pub(crate) recording: Switch,
+    /// The transcription.
+    pub(crate) transcription: Switch,
+    /// The transcription as calls show it, once there was one.
+    pub(crate) transcribed: Option<CallTranscriptionInfo>,
+}
+
+/// Something that goes on or does not, and takes a moment to start and to stop.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Switch {
+    /// Whether it goes on now.
+    pub(crate) on: bool,
+    /// What was asked for last.
+    pub(crate) wanted: bool,
 }
 
 /// Content being shared in a meeting.
@@ -141,6 +156,8 @@ pub(crate) enum MemberKind {
     Person { connect_by: Option<ServiceTime>, hang_up_at: Option<ServiceTime> },
     /// An application by Graph call control.
     Bot { call: CallId },
+    /// The large gallery: the service's own, a picture of everybody. Nobody for whom a conversation would go on.
+    Gallery,
 }
 
 impl Meeting {
@@ -198,6 +215,11 @@ impl Meeting {
         self.members.iter().filter(|member| member.in_roster)
     }
 
+    /// The people and bots in it.
+    pub(crate) fn inhabitants(&self) -> impl Iterator<Item = &Member> {
+        self.members.iter().filter(|member| member.kind != MemberKind::Gallery)
+    }
+
     /// The calls that have a roster: those of bots in it.
     pub(crate) fn calls_in_roster(&self) -> impl Iterator<Item = &CallId> {
         self.roster().filter_map(Member::call)
@@ -241,7 +263,12 @@ impl Member {
     pub(crate) fn call(&self) -> Option<&CallId> {
         match &self.kind {
             MemberKind::Bot { call } => Some(call),
-            MemberKind::Person { .. } => None,
+            MemberKind::Person { .. } | MemberKind::Gallery => None,
         }
+    }
+
+    /// Somebody who can be called, moved and missed.
+    pub(crate) fn is_person(&self) -> bool {
+        matches!(self.kind, MemberKind::Person { .. })
     }
 }

@@ -11,7 +11,7 @@ use antiphon_graph::{
 };
 use uuid::Uuid;
 
-use super::{Meeting, Member};
+use super::{Meeting, Member, MemberKind};
 use crate::notify::Notification;
 
 impl Member {
@@ -21,12 +21,8 @@ impl Member {
         if let Some(recording) = recording.as_mut().filter(|_| version == Version::V1) {
             recording.initiated_by = None;
         }
-        // Graph shows everybody with a main audio stream, flowing or not.
-        let flows = self.source_id.is_some() && !self.on_hold;
-        let direction = if flows { MediaDirection::SendReceive } else { MediaDirection::Inactive };
-        let mut audio = MediaStream::main_audio(self.audio_source(), direction);
-        audio.server_muted = Some(self.muted);
-        let mut streams = vec![audio];
+        let gallery = self.kind == MemberKind::Gallery;
+        let mut streams = vec![if gallery { gallery_video() } else { self.audio() }];
         if self.shares_screen {
             streams.push(self.screen());
         }
@@ -35,10 +31,18 @@ impl Member {
             is_in_lobby: Some(self.in_lobby),
             is_muted: Some(self.muted),
             media_streams: streams,
+            metadata: gallery.then(gallery_metadata),
             recording_info: recording,
             synthetic_media_detection: self.synthetic.clone().filter(|_| version == Version::Beta),
             ..Participant::new(self.id.clone())
         }
+    }
+
+    /// Graph shows everybody with a main audio stream, flowing or not.
+    fn audio(&self) -> MediaStream {
+        let flows = self.source_id.is_some() && !self.on_hold;
+        let direction = if flows { MediaDirection::SendReceive } else { MediaDirection::Inactive };
+        MediaStream { server_muted: Some(self.muted), ..MediaStream::main_audio(self.audio_source(), direction) }
     }
 
     /// The source id of the audio, even if none flows.
@@ -70,6 +74,28 @@ impl Meeting {
 const SILENT_SOURCES: u32 = 1 << 23;
 /// Source ids of screens are those of their participants' audio plus this.
 const SCREEN_SOURCES: u32 = 1 << 24;
+
+/// Source id of a large gallery's picture; beyond those of voices and screens.
+const GALLERY_SOURCE: u32 = 1 << 25;
+
+fn gallery_video() -> MediaStream {
+    MediaStream {
+        media_type: Some(Modality::Video),
+        label: Some("main-video".to_owned()),
+        source_id: Some(GALLERY_SOURCE.to_string()),
+        direction: Some(MediaDirection::SendReceive),
+        server_muted: Some(false),
+        ..MediaStream::default()
+    }
+}
+
+/// What a large gallery says of its pictures, as JSON in a text.
+fn gallery_metadata() -> String {
+    let view = serde_json::json!({
+        "id": GALLERY_SOURCE.to_string(), "page": 0, "status": "active", "type": "lg", "aspectRatio": "16:9",
+    });
+    serde_json::json!({ "audienceView": [view] }).to_string()
+}
 
 /// What one call is told about the roster.
 #[derive(Debug)]

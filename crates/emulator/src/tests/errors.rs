@@ -23,8 +23,8 @@ async fn every_unknown_route_and_method_is_answered_in_the_envelope() {
         (Method::POST, "/v1.0/communications/calls/c/startRecording", 404, "ResourceNotFound"),
         (Method::POST, "/v1.0/communications/calls/c/microsoft.graph.nothing", 404, "ResourceNotFound"),
         (Method::POST, "/v1.0/communications/microsoft.graph.keepAlive", 400, "BadRequest"),
-        (Method::POST, "/v1.0/communications/calls/c/mute", 501, "notImplemented"),
-        (Method::POST, "/v1.0/communications/calls/c/microsoft.graph.playPrompt", 501, "notImplemented"),
+        (Method::POST, "/v1.0/communications/calls/c/mute", 404, "8522"),
+        (Method::POST, "/v1.0/communications/calls/c/microsoft.graph.playPrompt", 400, "invalidRequest"),
     ] {
         let answer = bot.request(method.clone(), path, None).await;
         assert_eq!(answer.header("content-type"), "application/json; charset=utf-8");

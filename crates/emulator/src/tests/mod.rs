@@ -7,6 +7,7 @@ mod access;
 mod admin;
 mod catalogue;
 mod create;
+mod device_quality;
 mod errors;
 mod groups;
 mod holding;
@@ -15,11 +16,14 @@ mod invitations;
 mod life;
 mod matrix;
 mod media;
+mod media_actions;
+mod meeting_actions;
 mod mixer;
 mod notifications;
 mod odata;
 mod openapi;
 mod outgoing;
+mod own_leg;
 mod participants;
 mod patience;
 mod roster;
@@ -243,6 +247,7 @@ impl Bot<'_> {
             .header(HOST, "localhost:8443")
             .header(AUTHORIZATION, format!("Bearer {}", self.token))
             .header(CONTENT_TYPE, "application/json")
+            .header("user-agent", "antiphon-tests/1")
             .header("scenario-id", "5f0d8f2c-54a5-4d6c-b1f1-3a0c2a4c1e55");
         let body = body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
         self.rig.send(local(request.body(body).unwrap())).await

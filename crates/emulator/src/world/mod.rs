@@ -4,12 +4,15 @@
 //! are media commands (made at once) and notifications (put into the call's outbox; new couriers are handed out by
 //! `take_new_couriers`). No I/O, no clock, no tasks: a test drives it with a manual clock and a recorder for media.
 
+mod actions;
 mod calls;
 mod groups;
 mod holding;
 mod incoming;
 mod invitations;
 mod legs;
+mod media_actions;
+mod meeting_actions;
 mod operations;
 mod participants;
 mod people;
@@ -18,11 +21,13 @@ mod sharing;
 mod timers;
 mod transfer;
 
+pub(crate) use actions::ActionError;
 pub(crate) use groups::GroupError;
 pub(crate) use holding::HoldError;
 pub(crate) use incoming::{Announcement, AnswerTerms};
 pub(crate) use invitations::Invitee;
 pub(crate) use legs::{JoinError, NewLeg};
+pub(crate) use media_actions::{Playing, Recording};
 pub(crate) use people::{PersonError, PersonJoining};
 pub(crate) use rings::{NewRing, Purpose, Ring, RingError};
 pub(crate) use sharing::SharingError;
@@ -31,12 +36,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use antiphon_graph::{CallId, CallState, ParticipantId, ResultInfo};
+use jiff::Timestamp;
 use serde::Serialize;
 use uuid::Uuid;
 
 use crate::call::{Call, CallEffect, CallInput, Patience, reason};
 use crate::clock::ServiceTime;
-use crate::meeting::{Meeting, MeetingId, MeetingKind, MeetingMedia, Member};
+use crate::meeting::{Meeting, MeetingId, MeetingKind, MeetingMedia, Member, Switch};
 use crate::notify::{Courier, Notification, Outbox, Recipient};
 
 /// All conversations, calls and ringing phones.
@@ -47,6 +53,8 @@ pub(crate) struct World {
     /// By the participant id whoever answers will have.
     rings: HashMap<ParticipantId, Ring>,
     patience: Patience,
+    /// Wall time of the clock's start.
+    epoch: Timestamp,
     participants_limit: usize,
     calls_per_app: usize,
     queued_notifications: usize,
@@ -64,7 +72,7 @@ pub(crate) struct Census {
 }
 
 impl World {
-    pub(crate) fn new(limits: &crate::config::Limits, courier: Courier) -> Self {
+    pub(crate) fn new(limits: &crate::config::Limits, epoch: Timestamp, courier: Courier) -> Self {
         Self {
             meetings: HashMap::new(),
             calls: HashMap::new(),
@@ -77,6 +85,7 @@ impl World {
                 ringing: limits.ringing,
                 lobby: limits.lobby,
             },
+            epoch,
             participants_limit: limits.participants,
             calls_per_app: limits.calls_per_app,
             queued_notifications: limits.queued_notifications,
@@ -110,6 +119,9 @@ impl World {
             peak: 0,
             joined: 0,
             sharing: None,
+            recording: Switch::default(),
+            transcription: Switch::default(),
+            transcribed: None,
         };
         self.meetings.entry(id).or_insert(meeting)
     }
@@ -236,7 +248,7 @@ impl World {
         let refusal = call.refusal.take().unwrap_or_else(reason::not_answered);
         let cancelled = call.operations.cancel(false);
         for operation in &cancelled {
-            self.tell(id, |call| Some(Notification::operation(&call.id, operation)));
+            self.operation_over(id, operation, now);
         }
         self.drop_groups(id);
         self.release_hold(id);
@@ -245,6 +257,7 @@ impl World {
         if let Some(ring) = ring {
             self.refuse_ring(&ring, refusal, now);
         }
+        self.tidy_up(&meeting, now);
         self.settle(&meeting, now);
     }
 
@@ -268,6 +281,7 @@ impl World {
         if !meeting.is_peer_to_peer() {
             let notification = call.roster.first(id, meeting);
             self.courier.count_dropped(call.outbox.push(notification));
+            self.show_transcription(id);
         }
     }
 
@@ -334,11 +348,11 @@ impl World {
         };
         let rings = self.rings.values().filter(|ring| ring.meeting == *id && ring.app_call.is_none()).count();
         let expected = rings + self.calls.values().filter(waiting).count();
-        let nobody_shown = expected == 0 && meeting.members.iter().all(|member| member.hidden);
+        let nobody_shown = expected == 0 && meeting.inhabitants().all(|member| member.hidden);
         let reason = match meeting.kind {
             MeetingKind::Scheduled(_) => return,
             MeetingKind::GroupCall if nobody_shown && !meeting.members.is_empty() => reason::only_hidden_left(),
-            _ if meeting.members.len() + expected >= 2 => return,
+            _ if meeting.inhabitants().count() + expected >= 2 => return,
             MeetingKind::PeerToPeer => reason::peer_hung_up(),
             MeetingKind::GroupCall if meeting.peak < 2 => reason::nobody_joined(),
             MeetingKind::GroupCall => reason::left_alone(),

@@ -67,6 +67,12 @@ impl World {
         }
     }
 
+    /// Tells that an operation has ended, by itself or with its call, and does what follows from it.
+    pub(super) fn operation_over(&mut self, id: &CallId, operation: &CommsOperation, now: ServiceTime) {
+        self.tell(id, |call| Some(Notification::operation(&call.id, operation)));
+        self.follow_meeting_action(id, operation, now);
+    }
+
     /// Ends what is due.
     pub(super) fn advance_operations(&mut self, now: ServiceTime) {
         let due: Vec<CallId> = self
@@ -77,7 +83,7 @@ impl World {
             .collect();
         for id in due {
             while let Some(ended) = self.calls.get_mut(&id).and_then(|call| call.operations.end_due(now)) {
-                self.tell(&id, |call| Some(Notification::operation(&call.id, &ended)));
+                self.operation_over(&id, &ended, now);
                 self.take_effect(&id, &ended);
             }
         }

@@ -120,6 +120,7 @@ impl World {
     /// A person hangs up.
     pub(super) fn person_leaves(&mut self, meeting_id: &MeetingId, id: &ParticipantId, now: ServiceTime) {
         self.take_out(meeting_id, id, now);
+        self.tidy_up(meeting_id, now);
         self.settle(meeting_id, now);
     }
 

@@ -53,11 +53,7 @@ impl World {
             .ok_or_else(|| SharingError::NoParticipant(presenter.to_string()))?;
         let same =
             meeting.sharing.as_ref().filter(|sharing| sharing.presenter == presenter).map(|sharing| sharing.id.clone());
-        if let Some(other) =
-            meeting.sharing.as_ref().filter(|_| same.is_none()).map(|sharing| sharing.presenter.clone())
-        {
-            self.stop_sharing_of(meeting_id, &other, now);
-        }
+        self.stop_others_sharing(meeting_id, &presenter, now);
         let change = if same.is_some() { ChangeType::Updated } else { ChangeType::Created };
         let id = same.unwrap_or_else(|| format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple()));
         if let Some(meeting) = self.meetings.get_mut(meeting_id) {
@@ -85,6 +81,18 @@ impl World {
         }
         self.stop_sharing_of(meeting_id, presenter, now);
         Ok(())
+    }
+
+    /// Ends what anybody else shares: there is one screen.
+    pub(super) fn stop_others_sharing(&mut self, meeting_id: &MeetingId, presenter: &ParticipantId, now: ServiceTime) {
+        let Some(meeting) = self.meetings.get(meeting_id) else {
+            return;
+        };
+        let others = meeting.members.iter().filter(|member| member.shares_screen && member.id != *presenter);
+        for other in others.map(|member| member.id.clone()).collect::<Vec<_>>() {
+            self.stop_sharing_of(meeting_id, &other, now);
+            self.set_shares_screen(meeting_id, &other, false);
+        }
     }
 
     /// Ends what a participant shares, if anything.

@@ -32,6 +32,7 @@ impl World {
         match (&mut member.kind, kind) {
             (MemberKind::Person { connect_by, .. }, MediaEventKind::Connected) => *connect_by = None,
             (MemberKind::Person { .. }, MediaEventKind::Disconnected) => self.person_leaves(meeting_id, who, now),
+            (MemberKind::Gallery, _) => {}
             (MemberKind::Bot { call }, kind) => {
                 let call = call.clone();
                 let input = match kind {
@@ -79,7 +80,7 @@ impl World {
                     let deadline = connect_by.into_iter().chain(hang_up_at).min()?;
                     Some((&meeting.id, &member.id, deadline))
                 }
-                MemberKind::Bot { .. } => None,
+                MemberKind::Bot { .. } | MemberKind::Gallery => None,
             })
         })
     }

@@ -9,7 +9,7 @@ use super::{NewRing, Purpose, World};
 use crate::call::{CallInput, reason};
 use crate::clock::ServiceTime;
 use crate::entra::Callee;
-use crate::meeting::{MeetingId, Member, MemberKind};
+use crate::meeting::{MeetingId, Member};
 
 impl World {
     /// Starts a transfer to somebody who rings first.
@@ -81,7 +81,7 @@ impl World {
     pub(crate) fn other_end(&self, id: &CallId) -> Option<ParticipantId> {
         let call = self.calls.get(id).filter(|call| call.machine.state() == CallState::Established)?;
         let meeting = self.meetings.get(&call.meeting).filter(|meeting| meeting.is_peer_to_peer())?;
-        let person = meeting.members.iter().find(|member| matches!(member.kind, MemberKind::Person { .. }))?;
+        let person = meeting.members.iter().find(|member| member.is_person())?;
         Some(person.id.clone())
     }
 

@@ -1,0 +1,23 @@
+//! `POST /communications/calls/{id}/cancelMediaProcessing`: all prompts and recordings of a call are cancelled.
+//! Spec: <https://learn.microsoft.com/graph/api/call-cancelmediaprocessing>.
+
+use antiphon_graph::action::WithClientContext;
+use http::{Method, StatusCode};
+
+use super::{ApiError, ApiRequest, Endpoint, Reply, check};
+use crate::service::Service;
+
+pub(super) const ENDPOINT: Endpoint =
+    Endpoint { method: Method::POST, path: "/calls/{id}/cancelMediaProcessing", handler };
+
+fn handler(service: &Service, request: &ApiRequest) -> Result<Reply, ApiError> {
+    let body: WithClientContext = request.parameters("cancelMediaProcessing")?;
+    let context = check::client_context(body.client_context)?;
+    service.change(|world, _| {
+        let call = request.own_established_call(world)?;
+        check::service_hosted(call)?;
+        let id = call.id.clone();
+        let operation = world.cancel_media_processing(&id, context)?;
+        Ok(request.operation_reply(StatusCode::OK, &id, &operation))
+    })
+}

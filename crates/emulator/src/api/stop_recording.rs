@@ -1,0 +1,22 @@
+//! `POST /communications/calls/{id}/stopRecording`: a bot stops the meeting's own recording. Beta.
+//! Spec: <https://learn.microsoft.com/graph/api/call-stoprecording>.
+
+use antiphon_graph::action::WithClientContext;
+use http::{Method, StatusCode};
+
+use super::{ApiError, ApiRequest, Endpoint, Reply, check};
+use crate::service::Service;
+
+pub(super) const ENDPOINT: Endpoint = Endpoint { method: Method::POST, path: "/calls/{id}/stopRecording", handler };
+
+fn handler(service: &Service, request: &ApiRequest) -> Result<Reply, ApiError> {
+    let body: WithClientContext = request.parameters("stopRecording")?;
+    let context = check::client_context(body.client_context)?;
+    service.change(|world, _| {
+        let call = request.own_group_call(world)?;
+        check::is_meeting(world, call)?;
+        let id = call.id.clone();
+        let operation = world.stop_recording(&id, context)?;
+        Ok(request.operation_reply(StatusCode::ACCEPTED, &id, &operation))
+    })
+}
