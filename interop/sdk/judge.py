@@ -14,6 +14,14 @@ import csdl
 VARYING = re.compile(r"[0-9a-fA-F]{8}(-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}|\d{4}-\d\d-\d\dT[\d:.]+")
 
 
+def causes(error):
+    """What an exception says, or where it came from, and the same of what caused it."""
+    while error:
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        yield str(error) or f"{type(error).__name__} in {where.name}, line {where.lineno}"
+        error = error.__cause__ or error.__context__
+
+
 class Case:
     """What a case found wrong."""
 
@@ -48,8 +56,7 @@ class Judge:
         try:
             yield case
         except Exception as error:
-            where = traceback.extract_tb(error.__traceback__)[-1]
-            text = str(error) or f"in {where.name}, line {where.lineno}"
+            text = "; ".join(causes(error))
             case.problems.append(text if isinstance(error, AssertionError) else f"{type(error).__name__}: {text}")
         passed, failed = self.counts.setdefault(label, [0, 0])
         if case.problems:

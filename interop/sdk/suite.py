@@ -75,9 +75,13 @@ class Run:
         url = emulator.url.replace("127.0.0.1", host)
         args = (label, version, family, url, made["appId"])
         if client == "python":
-            return PythonSdk(
-                *args, spelling=spelling, typed=typed, **self.credential(url, emulator.tenant, made, version, family)
-            )
+            found = self.credential(url, emulator.tenant, made, version, family)
+            if (
+                version == "v1.0"
+            ):  # the synchronous one: its first token is fetched here, not on the loop that all share
+                scope = found["scopes"] or [f"https://{host}/.default"]
+                await asyncio.to_thread(found["credential"].get_token, *scope)
+            return PythonSdk(*args, spelling=spelling, typed=typed, **found)
         settings = {"ca_file": emulator.ca_file, "secret": made["clientSecret"], "tenant": emulator.tenant}
         return JavaScript(
             *args,
