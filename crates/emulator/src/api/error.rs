@@ -23,7 +23,8 @@ pub(crate) struct ApiError {
     pub(crate) message: String,
     /// The member or parameter at fault, by path.
     target: Option<String>,
-    header: Option<(HeaderName, HeaderValue)>,
+    /// Boxed: few have one, and results with an error in them are passed about a lot.
+    header: Option<Box<(HeaderName, HeaderValue)>>,
 }
 
 impl From<MediaError> for ApiError {
@@ -76,7 +77,7 @@ impl ApiError {
             challenge.push_str(", error=\"invalid_token\"");
         }
         Self {
-            header: HeaderValue::from_str(&challenge).ok().map(|challenge| (WWW_AUTHENTICATE, challenge)),
+            header: HeaderValue::from_str(&challenge).ok().map(|challenge| Box::new((WWW_AUTHENTICATE, challenge))),
             ..Self::new(StatusCode::UNAUTHORIZED, codes::INVALID_AUTHENTICATION_TOKEN, error.to_string())
         }
     }
@@ -145,7 +146,7 @@ impl ApiError {
     /// 405, with the methods that would do.
     pub(crate) fn method_not_allowed(allowed: &str) -> Self {
         Self {
-            header: HeaderValue::from_str(allowed).ok().map(|allowed| (ALLOW, allowed)),
+            header: HeaderValue::from_str(allowed).ok().map(|allowed| Box::new((ALLOW, allowed))),
             ..Self::new(
                 StatusCode::METHOD_NOT_ALLOWED,
                 "notAllowed",
@@ -184,7 +185,7 @@ impl ApiError {
     pub(crate) fn unsupported_encoding(encoding: &str) -> Self {
         let message = format!("Content-Encoding {encoding} is not supported; send the body uncompressed or as gzip.");
         Self {
-            header: Some((ACCEPT_ENCODING, HeaderValue::from_static("gzip, identity"))),
+            header: Some(Box::new((ACCEPT_ENCODING, HeaderValue::from_static("gzip, identity")))),
             ..Self::unsupported_media(message)
         }
     }
@@ -192,7 +193,7 @@ impl ApiError {
     /// 429, before anything happened.
     pub(crate) fn too_many(message: impl Into<String>) -> Self {
         Self {
-            header: Some((RETRY_AFTER, HeaderValue::from_static("10"))),
+            header: Some(Box::new((RETRY_AFTER, HeaderValue::from_static("10")))),
             ..Self::new(StatusCode::TOO_MANY_REQUESTS, codes::TOO_MANY_REQUESTS, message)
         }
     }
@@ -224,7 +225,7 @@ impl ApiError {
             ..InnerError::default()
         }));
         let reply = Reply::json(self.status, &envelope);
-        match self.header {
+        match self.header.map(|header| *header) {
             Some((name, value)) => reply.header(name, value),
             None => reply,
         }

@@ -13,7 +13,7 @@ fn handler(service: &Service, request: &ApiRequest) -> Result<Reply, ApiError> {
     let wanted = request.participant_id();
     let participant =
         world.participants(call, request.version).into_iter().find(|participant| participant.id == wanted);
-    let mut participant = participant.ok_or_else(|| ApiError::no_participant())?;
+    let mut participant = participant.ok_or_else(ApiError::no_participant)?;
     let context = request.context(&format!("communications/calls('{}')/participants/$entity", call.id));
     participant.extra.insert("@odata.context".to_owned(), context.into());
     Ok(Reply::ok(&participant))
