@@ -18,6 +18,7 @@ use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
+use crate::builder::EmulatorBuilder;
 use crate::config::{EmulatorConfig, TrustAnchors};
 use crate::entra::{Answering, App, Consent, DirectoryError, KeyRing, NewApp, NewUser, User};
 use crate::meeting::{EngineMedia, MeetingId};
@@ -51,12 +52,35 @@ pub enum StartError {
     /// The media engine could not start.
     #[error(transparent)]
     Media(#[from] antiphon_engine::StartError),
-    /// The configured tenant is no GUID.
-    #[error("the tenant id in the configuration is not usable: {0}")]
-    Tenant(#[from] DirectoryError),
+    /// A tenant, application or user to start with is not possible.
+    #[error("what the emulator should start with is not possible: {0}")]
+    Directory(#[from] DirectoryError),
+    /// A meeting to start with is not possible.
+    #[error("a meeting the emulator should start with is not possible: {0}")]
+    Meeting(#[from] OperationError),
 }
 
 /// A running emulator.
+///
+/// ```
+/// use antiphon_emulator::{Emulator, NewApp, StartError};
+///
+/// # async fn example() -> Result<(), StartError> {
+/// let emulator = Emulator::builder()
+///     .app(NewApp::named("Bot").asking_for(["Calls.JoinGroupCall.All", "Calls.AccessMedia.All"]))
+///     .user("Ann")
+///     .meeting("Choir practice")
+///     .start()
+///     .await?;
+/// let (app, meeting) = (&emulator.apps()[0], &emulator.meetings()[0]);
+/// println!("{} as {}:{}", emulator.graph_url(), app.app_id, app.client_secret);
+/// println!("join {} as {}", meeting.join_url, meeting.tenant_id);
+/// emulator.stop().await;
+/// # Ok(())
+/// # }
+/// # let runtime = tokio::runtime::Runtime::new().unwrap();
+/// # runtime.block_on(example()).unwrap();
+/// ```
 #[derive(Debug)]
 pub struct Emulator {
     service: Arc<Service>,
@@ -67,6 +91,11 @@ pub struct Emulator {
 }
 
 impl Emulator {
+    /// An emulator to be described, with what should be in it, and then started.
+    pub fn builder() -> EmulatorBuilder {
+        EmulatorBuilder::default()
+    }
+
     /// Starts the service; when this returns it answers. Must be called on a tokio runtime.
     ///
     /// # Errors
@@ -194,6 +223,24 @@ impl Emulator {
     /// [`DirectoryError`] when the id is taken or no GUID.
     pub fn add_tenant(&self, id: Option<&str>) -> Result<String, DirectoryError> {
         self.service.directory().add_tenant(id)
+    }
+
+    /// The applications, in the order they were registered.
+    #[must_use]
+    pub fn apps(&self) -> Vec<App> {
+        self.service.directory().apps().cloned().collect()
+    }
+
+    /// The users, in the order they were added.
+    #[must_use]
+    pub fn users(&self) -> Vec<User> {
+        self.service.directory().users().cloned().collect()
+    }
+
+    /// The scheduled meetings, in the order they were opened.
+    #[must_use]
+    pub fn meetings(&self) -> Vec<MeetingView> {
+        self.service.meeting_views()
     }
 
     /// Registers an application.

@@ -8,6 +8,8 @@
 
 mod emulator;
 pub use emulator::{Emulator, StartError};
+mod builder;
+pub use builder::EmulatorBuilder;
 mod config;
 pub use config::{DEFAULT_TENANT, EmulatorConfig, Limits, TrustAnchors};
 mod clock;

@@ -183,6 +183,8 @@ pub(crate) struct Directory {
     tenants: BTreeSet<String>,
     apps: BTreeMap<String, App>,
     users: BTreeMap<String, User>,
+    /// Ids of apps and users as they came, oldest first.
+    arrivals: Vec<String>,
     /// By tenant, the applications that may take participants out of conversations; all may where there is no entry.
     removers: BTreeMap<String, BTreeSet<String>>,
 }
@@ -200,6 +202,7 @@ impl Directory {
             first_tenant,
             apps: BTreeMap::new(),
             users: BTreeMap::new(),
+            arrivals: Vec::new(),
             removers: BTreeMap::new(),
         })
     }
@@ -212,12 +215,14 @@ impl Directory {
         self.tenants.iter().map(String::as_str)
     }
 
+    /// Oldest first.
     pub(crate) fn apps(&self) -> impl Iterator<Item = &App> {
-        self.apps.values()
+        self.arrivals.iter().filter_map(|id| self.apps.get(id))
     }
 
+    /// Oldest first.
     pub(crate) fn users(&self) -> impl Iterator<Item = &User> {
-        self.users.values()
+        self.arrivals.iter().filter_map(|id| self.users.get(id))
     }
 
     pub(crate) fn app(&self, app_id: &str) -> Option<&App> {
@@ -269,7 +274,7 @@ impl Directory {
     pub(crate) fn register(&mut self, new: NewApp) -> Result<App, DirectoryError> {
         let display_name = named(new.display_name)?;
         let app_id = new.app_id.as_deref().map_or_else(|| Ok(fresh()), guid)?;
-        if self.apps.contains_key(&app_id) {
+        if self.is_taken(&app_id) {
             return Err(DirectoryError::Taken(app_id));
         }
         let app = App {
@@ -283,6 +288,7 @@ impl Directory {
             consents: BTreeMap::new(),
             app_id: app_id.clone(),
         };
+        self.arrivals.push(app_id.clone());
         self.apps.insert(app_id, app.clone());
         Ok(app)
     }
@@ -291,7 +297,14 @@ impl Directory {
     pub(crate) fn remove_app(&mut self, app_id: &str) -> Result<(), DirectoryError> {
         let unknown = || DirectoryError::UnknownApp(app_id.to_owned());
         let app_id = guid(app_id).map_err(|_| unknown())?;
-        self.apps.remove(&app_id).map(drop).ok_or_else(unknown)
+        self.apps.remove(&app_id).ok_or_else(unknown)?;
+        self.arrivals.retain(|id| *id != app_id);
+        Ok(())
+    }
+
+    /// Apps and users are objects of one directory: an id names one of them.
+    fn is_taken(&self, id: &str) -> bool {
+        self.apps.contains_key(id) || self.users.contains_key(id)
     }
 
     /// Records an administrator's consent; tokens given from now on carry it.
@@ -315,7 +328,7 @@ impl Directory {
     /// Adds a person.
     pub(crate) fn add_user(&mut self, new: NewUser) -> Result<User, DirectoryError> {
         let id = new.id.as_deref().map_or_else(|| Ok(fresh()), guid)?;
-        if self.users.contains_key(&id) {
+        if self.is_taken(&id) {
             return Err(DirectoryError::Taken(id));
         }
         let user = User {
@@ -325,6 +338,7 @@ impl Directory {
             phone_number: new.phone_number,
             answering: new.answering,
         };
+        self.arrivals.push(id.clone());
         self.users.insert(id, user.clone());
         Ok(user)
     }

@@ -74,6 +74,8 @@ pub(crate) struct Schedule {
 /// A conversation in progress.
 #[derive(Debug)]
 pub(crate) struct Meeting {
+    /// Counts conversations in the order they were opened.
+    pub(crate) serial: u64,
     pub(crate) id: MeetingId,
     pub(crate) kind: MeetingKind,
     pub(crate) tenant_id: String,

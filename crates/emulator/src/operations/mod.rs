@@ -40,6 +40,13 @@ pub struct NewMeeting {
     pub lobby: bool,
 }
 
+impl From<&str> for NewMeeting {
+    /// A meeting about this.
+    fn from(subject: &str) -> Self {
+        Self { subject: Some(subject.to_owned()), ..Self::default() }
+    }
+}
+
 /// A meeting as an administrator sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -234,7 +241,10 @@ impl Service {
     }
 
     pub(crate) fn meeting_views(&self) -> Vec<MeetingView> {
-        self.world().meetings().filter_map(MeetingView::of).collect()
+        let world = self.world();
+        let mut meetings: Vec<&Meeting> = world.meetings().collect();
+        meetings.sort_by_key(|meeting| meeting.serial);
+        meetings.into_iter().filter_map(MeetingView::of).collect()
     }
 
     pub(crate) fn end_meeting(&self, id: &MeetingId) -> Result<(), OperationError> {

@@ -20,6 +20,8 @@ async fn every_unknown_route_and_method_is_answered_in_the_envelope() {
         (Method::GET, "/beta/communications/calls/c/raiseHand", 405, "notAllowed"),
         (Method::POST, "/beta/communications/calls/c/raiseHand", 501, "notImplemented"),
         (Method::POST, "/v1.0/communications/calls/c/participants/admitAllFromLobby", 501, "notImplemented"),
+        (Method::POST, "/beta/app/calls/c/microsoft.graph.lowerHand", 501, "notImplemented"),
+        (Method::POST, "/beta/communications/calls/c/JOINCONTENTSHARINGAUDIOGROUP", 501, "notImplemented"),
         (Method::POST, "/v1.0/communications/calls/c/startRecording", 404, "ResourceNotFound"),
         (Method::POST, "/v1.0/communications/calls/c/microsoft.graph.nothing", 404, "ResourceNotFound"),
         (Method::POST, "/v1.0/communications/microsoft.graph.keepAlive", 400, "BadRequest"),

@@ -49,6 +49,8 @@ use crate::notify::{Courier, Notification, Outbox, Recipient};
 #[derive(Debug)]
 pub(crate) struct World {
     meetings: HashMap<MeetingId, Meeting>,
+    /// Conversations opened so far.
+    opened: u64,
     calls: HashMap<CallId, Call>,
     /// By the participant id whoever answers will have.
     rings: HashMap<ParticipantId, Ring>,
@@ -75,6 +77,7 @@ impl World {
     pub(crate) fn new(limits: &crate::config::Limits, epoch: Timestamp, courier: Courier) -> Self {
         Self {
             meetings: HashMap::new(),
+            opened: 0,
             calls: HashMap::new(),
             rings: HashMap::new(),
             patience: Patience {
@@ -107,6 +110,7 @@ impl World {
         subject: Option<String>,
         media: Arc<dyn MeetingMedia>,
     ) -> &Meeting {
+        self.opened += 1;
         let meeting = Meeting {
             id: id.clone(),
             kind,
@@ -116,6 +120,7 @@ impl World {
             call_chain_id: Uuid::new_v4().to_string(),
             media,
             members: Vec::new(),
+            serial: self.opened,
             peak: 0,
             joined: 0,
             sharing: None,
