@@ -370,7 +370,7 @@ impl NewCall {
             .as_guest
             .as_ref()
             .map(|name| IdentitySet::of_guest(Identity::of(uuid::Uuid::new_v4().to_string()).named(name)));
-        guest.or_else(|| self.source.as_ref().map(|who| who.0.clone())).map(ParticipantInfo::of)
+        guest.or_else(|| self.source.as_ref().map(|who| (*who.0).clone())).map(ParticipantInfo::of)
     }
 }
 
@@ -536,7 +536,7 @@ impl TransferCall {
         });
         let transferee = self.transferee.as_ref().map(|who| ParticipantInfo {
             participant_id: self.transferee_participant.as_deref().map(ParticipantId::new),
-            ..ParticipantInfo::of(who.0.clone())
+            ..ParticipantInfo::of((*who.0).clone())
         });
         let flags = action::Transfer { transfer_target: target, transferee, ..action::Transfer::default() };
         GraphRequest::post("/calls/{}/transfer", &[&self.call], &flags, &self.body)

@@ -13,7 +13,7 @@ use clap::Args;
 
 /// Somebody who can be called, written `user:ID`, `phone:+15550100`, `app:ID`; a bare id is a user, a bare number a phone.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Person(pub(crate) IdentitySet);
+pub(crate) struct Person(pub(crate) Box<IdentitySet>);
 
 impl Person {
     /// Reads the text form.
@@ -38,12 +38,12 @@ impl Person {
             "instance" => IdentitySet { application_instance: Some(Identity::of(id)), ..IdentitySet::default() },
             _ => return Err(usage()),
         };
-        Ok(Self(set))
+        Ok(Self(Box::new(set)))
     }
 
     /// To be called or invited.
     pub(crate) fn invited(&self) -> InvitationParticipantInfo {
-        InvitationParticipantInfo::of(self.0.clone())
+        InvitationParticipantInfo::of((*self.0).clone())
     }
 }
 
@@ -157,7 +157,7 @@ mod tests {
 
     #[test]
     fn people_are_read_by_kind() {
-        let person = |text: &str| Person::parse(text).map(|person| person.0);
+        let person = |text: &str| Person::parse(text).map(|person| *person.0);
         let id = |identity: Option<Identity>| identity.and_then(|identity| identity.id);
         assert_eq!(id(person("2784").unwrap().user).as_deref(), Some("2784"));
         assert_eq!(id(person("USER:2784").unwrap().user).as_deref(), Some("2784"));

@@ -196,12 +196,11 @@ fn named(leaf: &X509Certificate<'_>, checked: &ParsedCertificate<'_>, name: &Ser
     if verify_server_name(checked, name).is_ok() {
         return Finding::ok(SUBJECT, check, format!("is for {wanted}"));
     }
-    let names = leaf
-        .subject_alternative_name()
-        .ok()
-        .flatten()
-        .map(|extension| extension.value.general_names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
-        .unwrap_or_else(|| "nothing (it has no subject alternative names)".to_owned());
+    let alternative = leaf.subject_alternative_name().ok().flatten();
+    let names = alternative.map_or_else(
+        || "nothing (it has no subject alternative names)".to_owned(),
+        |extension| extension.value.general_names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+    );
     let fix = format!("get a certificate with {wanted} among its subject alternative names, or use a name it has");
     Finding::missing(SUBJECT, check, format!("is not for {wanted} but for {names}"), fix)
 }

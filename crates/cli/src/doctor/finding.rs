@@ -99,6 +99,9 @@ impl Finding {
     }
 }
 
+/// Longer names stand out of their column.
+const WIDEST: usize = 24;
+
 /// Everything found.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Checklist {
@@ -127,7 +130,8 @@ impl Checklist {
     pub(crate) fn as_text(&self) -> String {
         let mut out = String::new();
         let mut put = |line: &str| writeln!(out, "{line}").expect("invariant: writing to a String cannot fail");
-        let width = self.findings.iter().map(|finding| finding.check.len()).max().unwrap_or(0);
+        let widths = self.findings.iter().map(|finding| finding.check.len());
+        let width = widths.filter(|width| *width <= WIDEST).max().unwrap_or(0);
         for subject in Subject::ALL {
             let about: Vec<_> = self.findings.iter().filter(|finding| finding.subject == subject).collect();
             if about.is_empty() {

@@ -35,7 +35,7 @@ pub(super) async fn discovery(http: &reqwest::Client, authority: &str, tenant: &
     let reply = match http.get(&url).send().await {
         Ok(reply) => reply,
         Err(error) => {
-            return Finding::missing(SUBJECT, check, super::service::spoken_error(&error), transport_fix(&authority));
+            return Finding::missing(SUBJECT, check, super::service::spoken_error(&error), transport_fix(authority));
         }
     };
     let status = reply.status();

@@ -99,7 +99,9 @@ impl Want {
 
     fn judge_one(&self, need: &Need, roles: &[Permission], consent: &Consent) -> Finding {
         let subject = Subject::Permissions;
-        let about = need.operation.as_ref().map_or_else(String::new, |operation| format!("{operation} "));
+        // An endpoint is its own name already.
+        let operation = need.operation.as_ref().filter(|_| !self.text.contains('/'));
+        let about = operation.map_or_else(String::new, |operation| format!("{operation} "));
         if need.any_of.is_empty() {
             return Finding::ok(subject, &self.text, format!("{about}needs no permission"));
         }

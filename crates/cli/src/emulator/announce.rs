@@ -114,11 +114,11 @@ impl Announcement<'_> {
              {}\
              # Credentials of azure-identity (Python) and @azure/identity (JavaScript)\n\
              {}\
-             # Python: DefaultAzureCredential or EnvironmentCredential with disable_instance_discovery=True, then\n\
-             #         client.request_adapter.base_url = \"{graph}\"\n\
+             # Python: EnvironmentCredential(disable_instance_discovery=True), GraphServiceClient(credential, scopes), then\n\
+             #         client.request_adapter.base_url = os.environ[\"ANTIPHON_GRAPH_URL\"]   ({graph}, or {url}/beta)\n\
              {}\
              # JavaScript: EnvironmentCredential with {{ disableInstanceDiscovery: true }}, then Client.initWithMiddleware({{\n\
-             #         authProvider, baseUrl: \"{url}/\", customHosts: new Set([\"{host}\"]) }})\n\
+             #         authProvider, baseUrl: process.env.ANTIPHON_SERVICE + \"/\", customHosts: new Set([\"{host}\"]) }})\n\
              {}\
              # A browser: open a meeting's join page.\n",
             exports(Reader::Antiphon),
@@ -138,6 +138,7 @@ impl Announcement<'_> {
         vec![
             (Reader::Antiphon, "ANTIPHON_SERVICE", url.clone()),
             (Reader::Antiphon, "ANTIPHON_CA_FILE", ca.clone()),
+            (Reader::Antiphon, "ANTIPHON_GRAPH_URL", self.emulator.graph_url()),
             (Reader::Azure, "AZURE_AUTHORITY_HOST", url),
             (Reader::Azure, "AZURE_TENANT_ID", tenant),
             (Reader::Azure, "AZURE_CLIENT_ID", id),

@@ -206,7 +206,6 @@ impl MeetingEntry {
             organizer_id: self.organizer.clone(),
             without_passcode: !self.passcode,
             lobby: self.lobby,
-            ..NewMeeting::default()
         }
     }
 }
