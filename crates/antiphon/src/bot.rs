@@ -306,6 +306,31 @@ impl Bot {
 
     /// Receives the calls that come in from now on, those that wait first. Only one at a time receives them: the
     /// last that asked. The app's registered webhook must lead here.
+    ///
+    /// ```no_run
+    /// # async fn answer(bot: antiphon::Bot) -> Result<(), Box<dyn std::error::Error>> {
+    /// use antiphon::JoinOptions;
+    /// use antiphon::graph::RejectReason;
+    ///
+    /// let mut calls = bot.incoming();
+    /// while let Some(incoming) = calls.next().await {
+    ///     if incoming.caller().is_none() {
+    ///         incoming.reject(RejectReason::Busy).await?;
+    ///         continue;
+    ///     }
+    ///     let call = incoming.answer(JoinOptions::default()).await?;
+    ///     tokio::spawn(async move {
+    ///         // Echo, until the caller hangs up.
+    ///         while let Some(frame) = call.audio().mixed().await {
+    ///             if call.audio().speak(frame.samples.as_slice()).await.is_err() {
+    ///                 break;
+    ///             }
+    ///         }
+    ///     });
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn incoming(&self) -> IncomingCalls {
         IncomingCalls::new(self.clone(), self.inner.listener.dispatcher().incoming())

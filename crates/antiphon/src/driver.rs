@@ -92,6 +92,8 @@ pub(crate) struct Driver {
     pub(crate) operations: Arc<Operations>,
     /// Who waits for the outcome of a decision.
     pub(crate) deciding: Option<oneshot::Sender<Decided>>,
+    /// The request of the last decision, and whether it declines the call.
+    pub(crate) decision: Option<(RequestId, bool)>,
     /// Whether commands are taken no more, so that the last handle's end is no hang-up.
     pub(crate) released: bool,
     /// Set by the first hang-up: when to stop waiting for the service.
@@ -121,6 +123,26 @@ impl Driver {
             }
             self.handle(input);
         }
+        self.conclude(requests).await;
+    }
+
+    /// The call is over, maybe before the reply to a decision about it: only that reply tells whether the decision is
+    /// what ended it.
+    async fn conclude(&mut self, mut requests: JoinSet<(RequestId, Reply)>) {
+        let Some(tell) = self.deciding.take() else { return };
+        let ended = self.status.borrow().ended.as_ref().map_or_else(CallEnded::driver_stopped, CallEnded::from_cause);
+        let mut outcome = Err(Undecided::Ended(ended));
+        while let Some(Ok((id, reply))) = requests.join_next().await {
+            if let Some((decision, declines)) = self.decision
+                && id == decision
+            {
+                if declines && matches!(reply, Reply::Done) {
+                    outcome = Ok(());
+                }
+                break;
+            }
+        }
+        let _ = tell.send(outcome); // whoever decided has gone away
     }
 
     async fn next(
@@ -216,6 +238,11 @@ impl Driver {
             changed = true;
             match output {
                 Output::Request(id, request) => {
+                    match request {
+                        CallRequest::Answer(..) => self.decision = Some((id, false)),
+                        CallRequest::Reject(..) | CallRequest::Redirect(..) => self.decision = Some((id, true)),
+                        _ => {}
+                    }
                     let client = self.client.clone();
                     requests.spawn(async move { (id, perform(&client, request).await) });
                 }
@@ -249,10 +276,7 @@ impl Driver {
                 self.status.send_modify(|s| s.media = MediaStatus::Unavailable(*why));
             }
             CallEvent::Operation(operation) => self.operations.end((**operation).clone()),
-            CallEvent::Terminated(cause) => {
-                self.decided(Err(Undecided::Ended(CallEnded::from_cause(cause))));
-                self.status.send_modify(|s| s.ended = Some(cause.clone()));
-            }
+            CallEvent::Terminated(cause) => self.status.send_modify(|s| s.ended = Some(cause.clone())),
             _ => {}
         }
         let _ = self.events.send(event); // nobody listens: fine

@@ -60,18 +60,17 @@ impl IncomingCalls {
             let incoming = self.receiver.recv().await?;
             let config = self.bot.call_config();
             let Ok(machine) = CallMachine::incoming(&incoming.notification, config, Instant::now()) else { continue };
-            let call = match machine.call() {
-                Ok(call) => Box::new(call),
-                Err(error) => {
-                    // Not to be answered as it is; dropped, the service will notice that nobody wants it.
-                    tracing::warn!(%error, "an incoming call cannot be read");
-                    continue;
-                }
-            };
+            let (id, call) = (incoming.receiver.call().clone(), machine.call());
             let opening = self.bot.open(machine, Some(&incoming.tenant), Some(incoming.receiver), None);
-            // Its id is known, so this does not wait.
-            let Ok(line) = opening.open().await else { continue };
-            return Some(IncomingCall { bot: self.bot.clone(), line, call, since: incoming.since });
+            let line = opening.known(id);
+            match call {
+                Ok(call) => {
+                    let (bot, call, since) = (self.bot.clone(), Box::new(call), incoming.since);
+                    return Some(IncomingCall { bot, line, call, since });
+                }
+                // The line is dropped, which rejects the call.
+                Err(error) => tracing::warn!(%error, "an incoming call cannot be read"),
+            }
         }
     }
 }

@@ -65,6 +65,7 @@ impl Opening {
             commands: inbox,
             operations: Arc::clone(&operations),
             deciding: None,
+            decision: None,
             released: false,
             closing: None,
         };
@@ -73,16 +74,22 @@ impl Opening {
     }
 
     /// Waits until the service has given the call an id. Cancelled, the driver hangs up.
-    pub(crate) async fn open(self) -> Result<Line, CallEnded> {
-        let Self { client, mut status, events, commands, operations, driver } = self;
+    pub(crate) async fn open(mut self) -> Result<Line, CallEnded> {
+        let status = &mut self.status;
         let created =
             status.wait_for(|s| s.id.is_some() || s.ended.is_some()).await.map(|s| (s.id.clone(), s.ended.clone()));
-        let id = match created {
-            Ok((_, Some(cause))) => return Err(CallEnded::from_cause(&cause)),
-            Ok((Some(id), None)) => id,
-            Ok((None, None)) | Err(_) => return Err(CallEnded::driver_stopped()),
-        };
-        Ok(Line { client, id, status, events, commands, operations, driver: Mutex::new(Some(driver)) })
+        match created {
+            // It may have ended meanwhile: a handle of its own tells that like any other end.
+            Ok((Some(id), _)) => Ok(self.known(id)),
+            Ok((None, Some(cause))) => Err(CallEnded::from_cause(&cause)),
+            Ok((None, None)) | Err(_) => Err(CallEnded::driver_stopped()),
+        }
+    }
+
+    /// The line of a call whose id is known.
+    pub(crate) fn known(self, id: CallId) -> Line {
+        let Self { client, status, events, commands, operations, driver } = self;
+        Line { client, id, status, events, commands, operations, driver: Mutex::new(Some(driver)) }
     }
 }
 

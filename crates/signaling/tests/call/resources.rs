@@ -10,11 +10,11 @@ use serde_json::{Value, json};
 use crate::bench::{Bench, ID, name};
 
 /// The events of one kind, as texts.
-fn told(bench: &Bench, mut text: impl FnMut(&CallEvent) -> Option<String>) -> Vec<String> {
-    bench.events.iter().filter_map(|event| text(event)).collect()
+fn told(bench: &Bench, text: impl FnMut(&CallEvent) -> Option<String>) -> Vec<String> {
+    bench.events.iter().filter_map(text).collect()
 }
 
-fn operation(id: Value, context: Value, status: &str) -> Value {
+fn operation(id: Option<&str>, context: Option<&str>, status: &str) -> Value {
     json!({"@odata.type": "#microsoft.graph.playPromptOperation", "id": id, "clientContext": context, "status": status})
 }
 
@@ -30,10 +30,10 @@ fn the_end_of_an_operation_is_told_once_by_id_or_context_or_path() {
         })
     };
     for _ in 0..2 {
-        bench.notify("updated", "/operations/o1", operation(json!("o1"), json!("c1"), "running"));
-        bench.notify("deleted", "/operations/O-1", operation(json!("O-1"), json!("c1"), "completed"));
-        bench.notify("deleted", "/operations/participants", operation(Value::Null, json!("c2"), "Failed"));
-        bench.notify("deleted", "/operations/o3", operation(Value::Null, Value::Null, "completed"));
+        bench.notify("updated", "/operations/o1", operation(Some("o1"), Some("c1"), "running"));
+        bench.notify("deleted", "/operations/O-1", operation(Some("O-1"), Some("c1"), "completed"));
+        bench.notify("deleted", "/operations/participants", operation(None, Some("c2"), "Failed"));
+        bench.notify("deleted", "/operations/o3", operation(None, None, "completed"));
     }
     assert_eq!(ends(&bench), [r#"Some("O-1")"#, r#"Some("c2")"#, "None"]);
     let running = bench.events.iter().filter(|event| matches!(event, CallEvent::OperationProgress(_))).count();
