@@ -54,6 +54,8 @@ pub(crate) struct World {
     calls: HashMap<CallId, Call>,
     /// By the participant id whoever answers will have.
     rings: HashMap<ParticipantId, Ring>,
+    /// Rings so far.
+    rung: u64,
     patience: Patience,
     /// Wall time of the clock's start.
     epoch: Timestamp,
@@ -80,6 +82,7 @@ impl World {
             opened: 0,
             calls: HashMap::new(),
             rings: HashMap::new(),
+            rung: 0,
             patience: Patience {
                 keep_alive: limits.keep_alive,
                 media_setup: limits.media_setup,

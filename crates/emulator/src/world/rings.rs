@@ -73,6 +73,8 @@ impl Purpose {
 pub(crate) struct Ring {
     /// The participant id whoever answers will have.
     pub(crate) id: ParticipantId,
+    /// Counts up with each ring: of those due at the same moment, who rang first comes first.
+    turn: u64,
     /// Where answering leads.
     pub(crate) meeting: MeetingId,
     pub(crate) identity: IdentitySet,
@@ -122,8 +124,10 @@ impl World {
             new.target.participant_id.clone().filter(|id| !id.as_str().is_empty() && !self.is_taken(&new.meeting, id));
         let id = wished.unwrap_or_else(|| ParticipantId::from(Uuid::new_v4()));
         let timeout = new.timeout.unwrap_or(self.patience.ringing);
+        self.rung += 1;
         let mut ring = Ring {
             id: id.clone(),
+            turn: self.rung,
             identity: new.target.identity.clone().unwrap_or_default(),
             display_name: String::new(),
             user: None,
@@ -201,7 +205,8 @@ impl World {
     /// Does what the scripts of those who ring say, and stops what has rung too long.
     pub(super) fn advance_rings(&mut self, now: ServiceTime) {
         loop {
-            let due = self.rings.values().filter(|ring| ring.deadline() <= now).min_by_key(|ring| ring.deadline());
+            let due = self.rings.values().filter(|ring| ring.deadline() <= now);
+            let due = due.min_by_key(|ring| (ring.deadline(), ring.turn));
             let Some((id, acts, deadline)) = due.map(|ring| (ring.id.clone(), ring.acts(), ring.deadline())) else {
                 return;
             };
