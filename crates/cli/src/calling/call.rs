@@ -325,7 +325,8 @@ impl NewCall {
         if !body.contains_key("mediaConfig") {
             fill(&mut body, "mediaConfig", self.media.media_config()?);
         }
-        if let Some(tenant) = tenant {
+        // A domain name is good for a token, not for a call.
+        if let Some(tenant) = tenant.filter(|tenant| uuid::Uuid::try_parse(tenant).is_ok()) {
             fill(&mut body, "tenantId", tenant);
         }
         Ok(GraphRequest { body: Some(Value::Object(body)), ..GraphRequest::new(Method::POST, "/calls", &[]) })

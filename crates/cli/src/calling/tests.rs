@@ -293,6 +293,8 @@ fn a_meeting_is_named_in_each_of_its_forms() {
     let by_thread = body("--thread-id 19:x --organizer oid");
     assert_eq!(by_thread["chatInfo"]["messageId"], "0");
     assert_eq!(by_thread["meetingInfo"]["organizer"]["user"]["tenantId"], TENANT);
+    let line = "call new --callback-uri https://b/c --tenant contoso.com --meeting-id 987";
+    assert_eq!(request(line).body.unwrap()["tenantId"], Value::Null, "a domain name is no tenantId");
     let guest = body("--meeting-id 987 --as-guest Ada");
     assert_eq!(guest["source"]["identity"]["guest"]["displayName"], "Ada");
     assert!(uuid::Uuid::try_parse(guest["source"]["identity"]["guest"]["id"].as_str().unwrap()).is_ok());

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use antiphon_graph::ErrorEnvelope;
 use antiphon_graph::error::codes;
+use anyhow::Context as _;
 use jiff::{SignedDuration, Timestamp};
 use reqwest::header::DATE;
 use reqwest::{Response, StatusCode};
@@ -30,7 +31,8 @@ pub(super) fn client(ca_pem: Option<&[u8]>, url: &str) -> anyhow::Result<reqwest
         .timeout(PATIENCE)
         .user_agent(super::AGENT);
     if let Some(pem) = ca_pem {
-        builder = builder.tls_certs_merge(reqwest::Certificate::from_pem_bundle(pem)?);
+        let bundle = reqwest::Certificate::from_pem_bundle(pem).ok().filter(|bundle| !bundle.is_empty());
+        builder = builder.tls_certs_merge(bundle.context("--ca-file holds no readable PEM certificate")?);
     }
     if super::webhook::is_local(url) {
         builder = builder.no_proxy();

@@ -191,6 +191,13 @@ async fn a_delegated_token_is_called_what_it_is() {
 #[tokio::test]
 async fn without_anything_to_look_at_it_says_what_to_give() {
     antiphon(&["doctor"], &[], None).await.fails(&["--token", "--webhook"]);
+    let folder = tempfile::tempdir().expect("a folder");
+    let garbage = folder.path().join("ca.pem");
+    std::fs::write(&garbage, "garbage").expect("a file");
+    let with_ca = ["doctor", "--token", "a.e30.c", "--service", "https://127.0.0.1:9", "--ca-file", argument(&garbage)];
+    antiphon(&with_ca, &[], None).await.fails(&["--ca-file", "PEM"]);
+    let with_webhook = ["doctor", "--webhook", "https://127.0.0.1:9", "--webhook-ca", argument(&garbage)];
+    antiphon(&with_webhook, &[], None).await.fails(&["--webhook-ca", "PEM"]);
     let run = antiphon(&["doctor", "--want", "fly"], &[], None).await;
     assert_eq!(run.code, 2, "{run:?}");
     assert!(run.err.contains("join-as-guest"), "{run:?}");
