@@ -128,6 +128,17 @@ pub(super) async fn stage(rig: &Rig, bot: &Bot<'_>, situation: Situation) -> Sta
     stage
 }
 
+/// As [`stage`], for a path below the family; what it stops has been started.
+pub(super) async fn stage_for(rig: &Rig, bot: &Bot<'_>, path: &str) -> Stage {
+    let stage = stage(rig, bot, Situation::of(path)).await;
+    if path.contains("/stop") {
+        let start = stage.path(path).replace("/stop", "/start");
+        bot.post(&format!("/beta/communications{start}"), json!({})).await.expect(202);
+        rig.pass(Duration::from_secs(1)).await;
+    }
+    stage
+}
+
 impl Stage {
     /// The path with its ids, below the family.
     pub(super) fn path(&self, path: &str) -> String {
