@@ -5,7 +5,7 @@ use antiphon::{
     AudioFormat, DecisionError, EndCause, GraphErrorKind, JoinError, JoinOptions, MediaStatus, Meeting,
     NotificationKind, Target,
 };
-use antiphon_emulator::{AnsweringAction, NewPerson};
+use antiphon_emulator::{AnsweringAction, Consent, NewPerson};
 
 use crate::world::{EVERYTHING, World, listen, ring, share, sing, soon};
 
@@ -192,5 +192,22 @@ async fn a_bot_called_into_a_meeting_hears_it_and_can_join_it_by_its_token() {
     soon(call.roster(|all| all.len() == 3)).await.unwrap();
     sing(&again, 700.0);
     assert!(share(&listen(&call, 50).await, 700.0, AudioFormat::Pcm16K) > 0.9);
+    world.emulator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_of_another_tenant_is_answered_with_a_token_of_that_tenant() {
+    let world = World::new().await;
+    let (app, _bot, mut calls) = world.callee(&EVERYTHING).await;
+    let tenant = world.emulator.add_tenant(None).unwrap();
+    world.emulator.consent(&app.app_id, Consent { tenant_id: Some(tenant.clone()), permissions: None }).unwrap();
+    let new = serde_json::json!({"displayName": "Tess", "tenantId": tenant, "answering": {"afterMs": 0}});
+    let tess = world.emulator.add_user(serde_json::from_value(new).unwrap()).unwrap();
+    world.call(&tess, &app, |_| {});
+    let incoming = ring(&mut calls).await;
+    assert_eq!(incoming.resource().tenant_id.as_ref(), Some(&tenant));
+    let call = soon(incoming.answer(JoinOptions::default())).await.unwrap();
+    soon(call.established()).await.unwrap();
+    assert!(soon(call.hang_up()).await.is_normal());
     world.emulator.stop().await;
 }

@@ -2,7 +2,8 @@
 
 use antiphon::graph::Participant;
 use antiphon::{
-    CallEnded, EndCause, GraphErrorKind, JoinError, JoinOptions, Meeting, OperationError, Target, TransferError,
+    CallEnded, EndCause, GraphErrorKind, JoinError, JoinOptions, Meeting, OperationError, PathFamily, Target,
+    TransferError,
 };
 use antiphon_emulator::{AnsweringAction, NewMeeting};
 
@@ -154,5 +155,24 @@ async fn each_kind_of_call_names_the_role_it_lacks() {
         let text = error.to_string();
         assert!(text.contains(needed) && text.contains("its token holds Calls.JoinGroupCall.All"), "{text}");
     }
+    world.emulator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_beta_version_and_the_older_paths_do_the_same() {
+    let world = World::new().await;
+    let app = world.app(&EVERYTHING);
+    let bot = world.bot_with(&app, |builder| builder.beta().path_family(PathFamily::App)).await;
+    let [pia, quinn, una] = ["Pia", "Quinn", "Una"].map(|name| world.ready(name, AnsweringAction::Answer));
+    let call = soon(bot.place_group([Target::user(&pia.id), Target::user(&quinn.id)], JoinOptions::default())).await;
+    let call = call.unwrap();
+    soon(call.established()).await.unwrap();
+    let roster = soon(call.roster(|all| all.len() == 3)).await.unwrap();
+    let others = roster.iter().map(|one| one.id.clone()).filter(|id| Some(id) != call.my_participant_id().as_ref());
+    soon(call.mute_all(others.collect())).await.unwrap();
+    soon(call.roster(|all| all.iter().filter(|one| one.is_muted == Some(true)).count() == 2)).await.unwrap();
+    soon(soon(call.invite([Target::user(&una.id)])).await.unwrap().finished()).await.unwrap();
+    soon(call.roster(|all| all.len() == 4)).await.unwrap();
+    assert!(soon(call.hang_up()).await.is_normal());
     world.emulator.stop().await;
 }

@@ -1,6 +1,6 @@
 //! An emulator with the bots, users and meetings of a test, and what a bot can sing and hear.
 
-use antiphon::{AudioFormat, Bot, Call, IncomingCall, IncomingCalls, WebhookConfig, WebhookTls};
+use antiphon::{AudioFormat, Bot, BotBuilder, Call, IncomingCall, IncomingCalls, WebhookConfig, WebhookTls};
 use antiphon_emulator::{
     Answering, AnsweringAction, App, Consent, Emulator, EmulatorConfig, MeetingView, NewApp, NewMeeting, NewUser,
     NewUserCall, TrustAnchors, User, UserCallView,
@@ -71,17 +71,19 @@ impl World {
     }
 
     pub(crate) async fn bot(&self, app: &App) -> Bot {
+        self.bot_with(app, |builder| builder).await
+    }
+
+    pub(crate) async fn bot_with(&self, app: &App, change: impl FnOnce(BotBuilder) -> BotBuilder) -> Bot {
         let ca = self.folder.path().join("ca.pem");
         let webhook = WebhookConfig::new(([127, 0, 0, 1], 0).into(), self.webhook_tls.clone());
-        Bot::builder(&app.app_id, &app.client_secret, self.emulator.tenant_id())
+        let builder = Bot::builder(&app.app_id, &app.client_secret, self.emulator.tenant_id())
             .service_url(&self.emulator.base_url())
             .ca_file(ca.to_str().unwrap())
             .no_proxy()
             .webhook(webhook)
-            .media_address([127, 0, 0, 1].into())
-            .start()
-            .await
-            .unwrap()
+            .media_address([127, 0, 0, 1].into());
+        change(builder).start().await.unwrap()
     }
 }
 
