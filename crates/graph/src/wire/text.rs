@@ -126,6 +126,36 @@ impl IsoDuration {
     }
 }
 
+impl IsoDuration {
+    /// Whether it is a span as the official Python SDK writes one, with days and a clock: `0:20:00`, `1 day, 2:00:00.005000`.
+    ///
+    /// Not the wire's form, but that SDK knows no other, so requests carry it.
+    pub fn is_clock_span(&self) -> bool {
+        let is_number = |text: &str, digits: std::ops::RangeInclusive<usize>| {
+            digits.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
+        };
+        let clock = match self.0.split_once(", ") {
+            Some((days, clock)) => {
+                let days = days.strip_prefix('-').unwrap_or(days);
+                let count = days.strip_suffix(" days").or_else(|| days.strip_suffix(" day"));
+                if !count.is_some_and(|count| is_number(count, 1..=9)) {
+                    return false;
+                }
+                clock
+            }
+            None => &self.0,
+        };
+        let (whole, fraction) = clock.split_once('.').unwrap_or((clock, "0"));
+        let mut parts = whole.split(':');
+        let below = |part: Option<&str>, digits, limit: u32| {
+            part.filter(|part| is_number(part, digits))
+                .is_some_and(|part| part.parse().is_ok_and(|part: u32| part < limit))
+        };
+        let fits = below(parts.next(), 1..=2, 24) && below(parts.next(), 2..=2, 60) && below(parts.next(), 2..=2, 60);
+        fits && parts.next().is_none() && is_number(fraction, 1..=6)
+    }
+}
+
 impl From<std::time::Duration> for IsoDuration {
     fn from(value: std::time::Duration) -> Self {
         let (seconds, nanos) = (value.as_secs(), value.subsec_nanos());
@@ -177,6 +207,28 @@ mod tests {
         }
         for text in ["", "P", "PT", "30ms", "1 hour", "P1Y", "P1M", "P1W", "PT1S1M", "P99999999999999999999D", "P-1D"] {
             assert!(!IsoDuration::new(text).is_well_formed(), "{text}");
+        }
+    }
+
+    #[test]
+    fn spans_of_the_python_sdk_are_told_from_durations() {
+        for text in ["0:20:00", "0:00:00.005000", "1 day, 2:00:00", "-1 day, 23:59:59.5", "30 days, 0:00:00"] {
+            assert!(IsoDuration::new(text).is_clock_span(), "{text}");
+            assert!(!IsoDuration::new(text).is_well_formed(), "{text}");
+        }
+        for text in [
+            "",
+            "PT20M",
+            "20:00",
+            "0:60:00",
+            "24:00:00",
+            "0:0:0",
+            "0:00:00.",
+            "day, 0:00:00",
+            "1 week, 0:00:00",
+            "1:2:3:4",
+        ] {
+            assert!(!IsoDuration::new(text).is_clock_span(), "{text}");
         }
     }
 
