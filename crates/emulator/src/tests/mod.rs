@@ -36,6 +36,8 @@ mod webhook;
 use std::sync::Arc;
 use std::time::Duration;
 
+use antiphon_graph::model::{Strictness, check};
+use antiphon_graph::wire::Version;
 use antiphon_graph::{CallId, ParticipantId};
 use axum::Router;
 use axum::body::Body;
@@ -250,7 +252,11 @@ impl Bot<'_> {
             .header("user-agent", "antiphon-tests/1")
             .header("scenario-id", "5f0d8f2c-54a5-4d6c-b1f1-3a0c2a4c1e55");
         let body = body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
-        self.rig.send(local(request.body(body).unwrap())).await
+        let answer = self.rig.send(local(request.body(body).unwrap())).await;
+        if answer.status.is_success() {
+            assert_declared(path, &answer.body);
+        }
+        answer
     }
 
     async fn get(&self, path: &str) -> Answer {
@@ -326,6 +332,20 @@ impl Bot<'_> {
         let me = ParticipantId::new(call["myParticipantId"].as_str().unwrap());
         self.rig.report(&meeting.id, &me, MediaEventKind::Connected);
         call
+    }
+}
+
+/// Holds the entities of an answer to the letter of the version in its path; selected members need not be all.
+#[track_caller]
+fn assert_declared(path: &str, body: &Value) {
+    let version = path.split('/').nth(1).and_then(Version::parse);
+    let whole = if path.contains("select") { Strictness::Partial } else { Strictness::Reply };
+    let entities = body["value"].as_array().map_or(std::slice::from_ref(body), Vec::as_slice);
+    for entity in entities {
+        if let (Some(version), Some(name)) = (version, entity["@odata.type"].as_str()) {
+            let faults = check(version, name.trim_start_matches("#microsoft.graph."), whole, entity);
+            assert!(faults.is_empty(), "{path}: {faults:?} in {entity}");
+        }
     }
 }
 
