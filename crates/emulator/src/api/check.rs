@@ -62,7 +62,9 @@ pub(super) fn recording_seconds(member: &str, seconds: Option<i32>, default: u32
 pub(super) fn service_hosted(call: &CallOfBot) -> Result<(), ApiError> {
     match call.resource.media_config {
         Some(MediaConfig::ServiceHosted(_)) => Ok(()),
-        _ => Err(ApiError::invalid("This is for calls with service-hosted media; the media of the call is app-hosted.")),
+        _ => {
+            Err(ApiError::invalid("This is for calls with service-hosted media; the media of the call is app-hosted."))
+        }
     }
 }
 
@@ -70,7 +72,9 @@ pub(super) fn service_hosted(call: &CallOfBot) -> Result<(), ApiError> {
 pub(super) fn app_hosted(call: &CallOfBot) -> Result<(), ApiError> {
     match call.resource.media_config {
         Some(MediaConfig::AppHosted(_)) => Ok(()),
-        _ => Err(ApiError::invalid("This is for calls with app-hosted media; the media of the call is service-hosted.")),
+        _ => {
+            Err(ApiError::invalid("This is for calls with app-hosted media; the media of the call is service-hosted."))
+        }
     }
 }
 
@@ -204,7 +208,7 @@ pub(super) fn language(tag: Option<&str>) -> Result<(), ApiError> {
     Err(ApiError::invalid(format!("language must be a language tag such as en-us, not {tag:?}.")).about("language"))
 }
 
-/// A call into a meeting: one that was not placed by an application has no recording of its own.
+/// A call into a meeting: a group call that an application placed has no recording of its own.
 pub(super) fn is_meeting(world: &World, call: &CallOfBot) -> Result<(), ApiError> {
     match world.meeting_of(call) {
         Some(meeting) if meeting.schedule().is_none() => {

@@ -20,7 +20,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use antiphon_graph::{
-    CallId, CallTranscriptionInfo, ChatInfo, IdentitySet, MeetingInfo, ParticipantId, RecordingInfo, SyntheticMediaDetectionInfo, TokenMeetingInfo,
+    CallId, CallTranscriptionInfo, ChatInfo, IdentitySet, MeetingInfo, ParticipantId, RecordingInfo,
+    SyntheticMediaDetectionInfo, TokenMeetingInfo,
 };
 use serde::{Deserialize, Serialize};
 
