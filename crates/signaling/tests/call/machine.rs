@@ -214,6 +214,21 @@ fn a_list_overtaken_by_a_delta_is_asked_for_again() {
 }
 
 #[test]
+fn what_comes_late_from_before_a_list_brings_nobody_back() {
+    let mut bench = Bench::established();
+    bench.roster(json!({"sequenceNumber": 1, "participants": [{"id": "a", "rosterSequenceNumber": 1}]}));
+    bench.roster(json!({"sequenceNumber": 4, "participants": [{"id": "d", "rosterSequenceNumber": 4}]}));
+    bench.pass(Duration::from_secs(1));
+    // Somebody came and went in the hole.
+    let listed = ["a", "d"].map(|id| serde_json::from_value(json!({"id": id})).unwrap());
+    bench.reply(Reply::Participants(listed.into()));
+    bench.roster(json!({"sequenceNumber": 2, "participants": [{"id": "b", "rosterSequenceNumber": 2}]}));
+    assert_eq!(bench.names(), ["a", "d"]);
+    bench.roster(json!({"sequenceNumber": 5, "participants": [{"id": "b", "rosterSequenceNumber": 5}]}));
+    assert_eq!(bench.names(), ["a", "b", "d"], "what is newer than the list counts");
+}
+
+#[test]
 fn a_full_roster_is_a_snapshot_unless_told_otherwise() {
     let mut bench = Bench::established();
     bench.roster(json!([{"id": "a"}, {"id": "b", "isMuted": false}]));
@@ -298,6 +313,19 @@ fn a_blob_that_is_no_answer_is_said_once_the_call_is_established() {
         let told: Vec<_> = bench.events.iter().filter(|event| matches!(event, CallEvent::NoMediaAnswer(_))).collect();
         assert!(matches!(told[..], [CallEvent::NoMediaAnswer(why)] if *why == expected), "{told:?}");
     }
+}
+
+#[test]
+fn a_look_for_the_answer_that_was_overtaken_is_repeated() {
+    let mut bench = Bench::new();
+    bench.reply(Reply::Call(Box::new(Call { id: Some(ID.into()), ..Call::default() })));
+    bench.call(json!({"state": "established"}));
+    bench.call(json!({"state": "established", "mediaState": {"audio": "active"}}));
+    assert_eq!(name(&bench.reply(Reply::Call(Box::new(seen(CallState::Established))))), "get");
+    let told = |bench: &Bench| bench.events.iter().any(|event| matches!(event, CallEvent::NoMediaAnswer(_)));
+    assert!(!told(&bench), "the answer may have come after the look");
+    assert_eq!(name(&bench.reply(Reply::Call(Box::new(seen(CallState::Established))))), "get");
+    assert!(told(&bench));
 }
 
 #[test]
