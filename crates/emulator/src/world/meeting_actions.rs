@@ -116,7 +116,6 @@ impl World {
     /// Does what follows from the end of such an operation.
     pub(super) fn follow_meeting_action(&mut self, id: &CallId, operation: &CommsOperation, now: ServiceTime) {
         let worked = operation.status == Some(OperationStatus::Completed);
-        let wall = self.wall_time(now);
         let Ok(meeting) = self.meeting_of_call(id) else {
             return;
         };
@@ -126,10 +125,7 @@ impl World {
                 meeting.recording.settle(worked);
             }
             OperationKind::StartTranscription | OperationKind::StopTranscription => {
-                if meeting.transcription.settle(worked) {
-                    meeting.note_transcription(wall);
-                    self.tell_transcription(&meeting_id);
-                }
+                self.settle_transcription(&meeting_id, worked, now);
             }
             OperationKind::AddLargeGalleryView if worked => self.show_gallery(&meeting_id),
             _ => {}
@@ -177,7 +173,16 @@ impl World {
         begun.ok_or(ActionError::TooManyOperations)
     }
 
-    fn tell_transcription(&mut self, id: &MeetingId) {
+    /// Takes the transcription's state that was asked for; tells every bot if it has changed.
+    fn settle_transcription(&mut self, id: &MeetingId, worked: bool, now: ServiceTime) {
+        let wall = self.wall_time(now);
+        let Some(meeting) = self.meetings.get_mut(id) else {
+            return;
+        };
+        if !meeting.transcription.settle(worked) {
+            return;
+        }
+        meeting.note_transcription(wall);
         for call in self.calls_of(id) {
             if self.calls.get(&call).is_some_and(|call| call.machine.is_in_conversation()) {
                 self.show_transcription(&call);
