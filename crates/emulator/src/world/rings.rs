@@ -211,9 +211,9 @@ impl World {
                 return;
             };
             if acts {
-                self.follow_script(&id, deadline, now)
+                self.follow_script(&id, deadline, now);
             } else {
-                self.refuse_ring(&id, reason::not_answered(), now)
+                self.refuse_ring(&id, reason::not_answered(), now);
             }
         }
     }
