@@ -13,6 +13,7 @@ install() { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install
 
 # webrtc: the offers of talkers are part of the demo; here it answers our bot's offer. The binary is built with it, in
 # the profile and with the features that `make test` uses, so that nothing is compiled twice.
+cargo test --locked -q --workspace --test webrtc_answers --no-run || exit 1
 if cargo test --locked -q --workspace --test webrtc_answers -- --nocapture; then
   note ok "webrtc answers" "see the test's own lines above"
 else

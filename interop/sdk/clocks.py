@@ -35,6 +35,30 @@ async def answering(bench):
     await bench.refused("answer: after 16 s the call is gone", late, 404, "8522")
 
 
+async def recording(bench):
+    """Five seconds to answer for a bot that is called to record by policy."""
+    room, pia = await bench.meeting(), await bench.user("Pia", "ring")
+    await bench.joins(room, userId=pia["id"])
+    announced = await bench.is_to_record(pia, room)
+    await advance(bench, 6)
+    late = bench.driver.send(
+        ROW["answer"], {"call": announced.call}, bodies.answer(bench.callback(), bodies.app_hosted())
+    )
+    await bench.refused("answer: after 6 s a recorder's call is gone", late, 404, "8522")
+
+
+async def lobby(bench):
+    """A guest whom nobody lets in."""
+    room, since = await bench.meeting(lobby=True), bench.webhook.mark()
+    await bench.joins(room)
+    form = {**bodies.by_organizer(room), **bodies.guest("Guest bot")}
+    body = bodies.call(bench.callback(), bench.tenant, bodies.app_hosted(), **form)
+    call = await bench.create(body, say="create: a guest whom nobody lets in", established=False)
+    async with bench.case("a guest who is not let in in time is out") as case:
+        await advance(bench, 44 * 60)
+        case.expect(*await ends(bench, call["id"], since, (200, 5855)))
+
+
 async def keeping_alive(bench):
     """45 minutes without keepAlive end a call with 408/8537; each keepAlive starts them anew."""
     kept, _ = await bench.join(say="create: kept alive")
@@ -73,5 +97,7 @@ async def ringing(bench):
 
 async def all_of(bench):
     await answering(bench)
+    await recording(bench)
+    await lobby(bench)
     await keeping_alive(bench)
     await ringing(bench)

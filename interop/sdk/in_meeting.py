@@ -49,7 +49,7 @@ async def meeting(bench):
     await participants(bench, call, ids, ole)
     await own_actions(bench, call, ids)
     await routing(bench, call, pia, ole)
-    await operations(bench, ids)
+    await operations(bench, ids, ole)
     await recording(bench, call, ids)
     await inviting(bench, call, ids)
     await removing(bench, call, ids)
@@ -221,7 +221,7 @@ async def routing(bench, call, pia, ole):
     await bench.refused("getGroup: deleted", bench.driver.send(ROW["getGroup"], ids), 404)
 
 
-async def operations(bench, ids):
+async def operations(bench, ids, other):
     """An operation that is under way can be listed and read: one that nothing ends until it is asked to."""
     mine, since = context(), bench.webhook.mark()
     reply = await bench.endpoint(
@@ -249,6 +249,8 @@ async def operations(bench, ids):
         "getOperation: unknown", bench.driver.send(ROW["getOperation"], {**ids, "operation": str(uuid.uuid4())}), 404
     )
     await bench.ended(ids["call"], operation, mine, since)
+    second = bench.driver.send(ROW["startHoldMusic"], {**ids, "participant": other}, {"clientContext": context()})
+    await bench.refused("startHoldMusic: for a second participant", second, 409)
     await bench.endpoint("stopHoldMusic", ids, {"clientContext": context()}, say="stopHoldMusic: again")
     await bench.refused(
         "stopHoldMusic: nobody is on hold",
