@@ -55,6 +55,8 @@ impl Situation {
 pub(super) struct Stage {
     pub(super) call: String,
     pub(super) person: String,
+    /// The bot's own participant, in a meeting.
+    pub(super) me: String,
     pub(super) group: String,
     pub(super) operation: String,
     pub(super) session: String,
@@ -79,6 +81,7 @@ pub(super) async fn stage(rig: &Rig, bot: &Bot<'_>, situation: Situation) -> Sta
     let mut stage = Stage {
         call: String::new(),
         person: person.as_str().to_owned(),
+        me: String::new(),
         group: "multicast".to_owned(),
         operation: String::new(),
         session: String::new(),
@@ -99,6 +102,7 @@ pub(super) async fn stage(rig: &Rig, bot: &Bot<'_>, situation: Situation) -> Sta
             stage.operation = id(&muted);
             stage.session = rig.service.share(&meeting.id, &person, NewSharing::default()).unwrap();
             stage.call = id(&call);
+            stage.me = call["myParticipantId"].as_str().unwrap().to_owned();
         }
         Situation::ServiceHosted => {
             let mut body = bot.join_body(&meeting);
@@ -194,7 +198,7 @@ impl Stage {
                 "isMalicious": false, "overallConfidence": 0.5, "severity": "low", "detections": [],
             }),
             "/audioRoutingGroups" => json!({
-                "id": "second", "routingMode": "multicast", "sources": [self.person], "receivers": [],
+                "id": "second", "routingMode": "multicast", "sources": [self.person], "receivers": [self.me],
             }),
             "/audioRoutingGroups/{id}" => json!({ "receivers": [self.person] }),
             "/calls/logTeleconferenceDeviceQuality" => json!({ "quality": {

@@ -113,10 +113,11 @@ async fn rounds(rig: &Rig, bot: &Bot<'_>) -> Vec<Stage> {
     stages
 }
 
-/// Ends the calls of a round: those the bot still has, and those it never answered.
+/// Ends the calls of a round; deleting one may end another that it talked to.
 async fn clear(rig: &Rig, bot: &Bot<'_>) {
     for call in rig.service.call_views() {
-        bot.delete(&format!("/v1.0/communications/calls/{}", call.call_id.as_str())).await.expect(204);
+        let answer = bot.delete(&format!("/v1.0/communications/calls/{}", call.call_id.as_str())).await;
+        assert!(matches!(answer.status.as_u16(), 204 | 404), "{}", answer.body);
     }
     for meeting in rig.service.meeting_views() {
         rig.service.end_meeting(&meeting.id).unwrap();
@@ -125,7 +126,9 @@ async fn clear(rig: &Rig, bot: &Bot<'_>) {
 
 #[tokio::test]
 async fn ten_thousand_spoiled_requests_break_nothing_and_leave_no_call_behind() {
-    let rig = Rig::start().await;
+    // Hours pass between the requests.
+    let rig = Rig::with(|config| config.limits.token_lifetime = Duration::from_secs(30 * 86_400)).await;
+    rig.webhook.forget();
     let bot = rig.bot(EVERYTHING).await;
     // Nobody listens there: what is under test is the API, and refused deliveries are part of it.
     rig.service.directory().set_webhook(&bot.app.app_id, Some("http://127.0.0.1:9/gone".to_owned())).unwrap();

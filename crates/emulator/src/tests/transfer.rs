@@ -40,6 +40,10 @@ async fn blind_transfer_takes_the_bot_out_once_the_target_answers() {
     assert_eq!(gone.summary(), "deleted terminated 0/7015");
     assert_eq!(gone.notification()["resourceData"]["resultInfo"]["message"], "GracefulTransferCompleted");
     assert_eq!(names(&rig), [["Pia", "Quinn"]]);
+    rig.pass(Duration::from_secs(599)).await;
+    assert_eq!(names(&rig).len(), 1);
+    rig.pass(SECOND).await;
+    assert!(names(&rig).is_empty(), "people whom nobody can hear do not talk for ever");
 }
 
 #[tokio::test]

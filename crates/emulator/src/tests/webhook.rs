@@ -1,6 +1,7 @@
 //! A bot's webhook on loopback: real HTTP, scripted answers.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
@@ -13,6 +14,7 @@ use http::{HeaderMap, StatusCode};
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
 
 /// One request the webhook got.
 #[derive(Debug)]
@@ -60,6 +62,7 @@ struct Shared {
     posted: mpsc::Sender<Posted>,
     script: Mutex<VecDeque<u16>>,
     moved: Mutex<Option<String>>,
+    forgets: AtomicBool,
 }
 
 /// A receiver of notifications.
@@ -72,7 +75,12 @@ pub(super) struct Webhook {
 impl Webhook {
     pub(super) async fn start() -> Self {
         let (sender, posted) = mpsc::channel(1024);
-        let shared = Arc::new(Shared { posted: sender, script: Mutex::default(), moved: Mutex::default() });
+        let shared = Arc::new(Shared {
+            posted: sender,
+            script: Mutex::default(),
+            moved: Mutex::default(),
+            forgets: AtomicBool::new(false),
+        });
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let url = format!("http://{}/callback", listener.local_addr().unwrap());
         let router = Router::new().route("/callback", post(receive)).with_state(Arc::clone(&shared));
@@ -101,6 +109,11 @@ impl Webhook {
         *self.shared.moved.lock().unwrap() = Some(url.to_owned());
     }
 
+    /// Nobody will look at what comes.
+    pub(super) fn forget(&self) {
+        self.shared.forgets.store(true, Ordering::Relaxed);
+    }
+
     /// The next request.
     pub(super) async fn next(&self) -> Posted {
         self.posted.lock().await.recv().await.unwrap()
@@ -118,7 +131,10 @@ impl Webhook {
 
 async fn receive(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> Response {
     let body = serde_json::from_slice(&body).unwrap();
-    shared.posted.try_send(Posted { headers, body }).unwrap();
+    // Closed: the test is over and looks no more.
+    if let Err(TrySendError::Full(_)) = shared.posted.try_send(Posted { headers, body }) {
+        assert!(shared.forgets.load(Ordering::Relaxed), "a test that gets so many notifications must look at them");
+    }
     if let Some(url) = shared.moved.lock().unwrap().take() {
         return (StatusCode::TEMPORARY_REDIRECT, [(LOCATION, url)]).into_response();
     }

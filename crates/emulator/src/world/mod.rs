@@ -34,6 +34,7 @@ pub(crate) use sharing::SharingError;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use antiphon_graph::{CallId, CallState, ParticipantId, ResultInfo};
 use jiff::Timestamp;
@@ -42,7 +43,7 @@ use uuid::Uuid;
 
 use crate::call::{Call, CallEffect, CallInput, Patience, reason};
 use crate::clock::ServiceTime;
-use crate::meeting::{Meeting, MeetingId, MeetingKind, MeetingMedia, Member, Switch};
+use crate::meeting::{Meeting, MeetingId, MeetingKind, MeetingMedia, Member, MemberKind, Switch};
 use crate::notify::{Courier, Notification, Outbox, Recipient};
 
 /// All conversations, calls and ringing phones.
@@ -65,6 +66,9 @@ pub(crate) struct World {
     courier: Courier,
     new_couriers: Vec<(Recipient, Arc<Outbox>)>,
 }
+
+/// How long people without media stay in a call that no bot is in.
+const SMALL_TALK: Duration = Duration::from_secs(10 * 60);
 
 /// How many of each there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -360,7 +364,7 @@ impl World {
         let reason = match meeting.kind {
             MeetingKind::Scheduled(_) => return,
             MeetingKind::GroupCall if nobody_shown && !meeting.members.is_empty() => reason::only_hidden_left(),
-            _ if meeting.inhabitants().count() + expected >= 2 => return,
+            _ if meeting.inhabitants().count() + expected >= 2 => return self.limit_small_talk(id, now),
             MeetingKind::PeerToPeer => reason::peer_hung_up(),
             MeetingKind::GroupCall if meeting.peak < 2 => reason::nobody_joined(),
             MeetingKind::GroupCall => reason::left_alone(),
@@ -377,6 +381,22 @@ impl World {
         self.rings.retain(|_, ring| ring.meeting != *id);
         if let Some(meeting) = self.meetings.remove(id) {
             meeting.media.close();
+        }
+    }
+
+    /// People whom a bot left with each other, and whom nobody could hear anyway, hang up after a while.
+    fn limit_small_talk(&mut self, id: &MeetingId, now: ServiceTime) {
+        let with_bots = |call: &Call| call.meeting == *id && call.machine.state() != CallState::Terminated;
+        let rings = self.rings.values().any(|ring| ring.meeting == *id);
+        if rings || self.calls.values().any(with_bots) {
+            return;
+        }
+        for member in self.meetings.get_mut(id).into_iter().flat_map(|meeting| &mut meeting.members) {
+            if let MemberKind::Person { hang_up_at: hang_up_at @ None, .. } = &mut member.kind
+                && member.source_id.is_none()
+            {
+                *hang_up_at = Some(now.after(SMALL_TALK));
+            }
         }
     }
 

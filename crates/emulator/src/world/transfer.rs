@@ -46,12 +46,16 @@ impl World {
 
     /// The target of such a transfer has answered.
     pub(super) fn hand_over(&mut self, id: &CallId, who: &ParticipantId, place: &MeetingId, now: ServiceTime) {
+        let group = self.calls.get(id).map(|call| call.meeting.clone());
         if self.move_person(id, who, place, now) {
             self.feed(id, CallInput::HandedOver, now);
+            if let Some(group) = group {
+                self.settle(&group, now);
+            }
         } else {
             self.feed(id, CallInput::TransferFailed(reason::blind_transfer_failed()), now);
-            self.settle(place, now);
         }
+        self.settle(place, now);
     }
 
     /// Joins the other ends of two calls of the bot and ends both for it. Fails, with the call going on, if the other
