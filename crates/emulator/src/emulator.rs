@@ -24,8 +24,8 @@ use crate::entra::{Answering, App, Consent, DirectoryError, KeyRing, NewApp, New
 use crate::meeting::{EngineMedia, MeetingId};
 use crate::notify::{Courier, CourierError, DeliveryCounts};
 use crate::operations::{
-    CallView, ConversationView, KeyPresses, MatrixRow, MeetingView, NewMeeting, NewPerson, NewSharing, NewUserCall, OperationError, ParticipantPatch, ParticipantView,
-    PersonView, RingAnswer, RingRefusal, RingView, UserCallView,
+    CallView, ConversationView, KeyPresses, MatrixRow, MeetingView, NewMeeting, NewPerson, NewSharing, NewUserCall,
+    OperationError, ParticipantPatch, ParticipantView, PersonView, RingAnswer, RingRefusal, RingView, UserCallView,
 };
 use crate::service::Service;
 use crate::tls::{CertificateAuthority, IssuedCertificate, TlsError, write_ca};

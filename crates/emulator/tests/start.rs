@@ -4,7 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use antiphon_emulator::{App, Clock, Emulator, EmulatorConfig, IssuedCertificate, Limits, MeetingView, NewApp, StartError};
+use antiphon_emulator::{
+    App, Clock, Emulator, EmulatorConfig, IssuedCertificate, Limits, MeetingView, NewApp, StartError,
+};
 use axum::Router;
 use axum::routing::post;
 use http::StatusCode;
@@ -49,8 +51,9 @@ async fn webhook(certificate: &IssuedCertificate) -> (String, mpsc::Receiver<Val
             let (acceptor, service) = (acceptor.clone(), TowerToHyperService::new(router.clone()));
             tokio::spawn(async move {
                 if let Ok(stream) = acceptor.accept(stream).await {
-                    let _ =
-                        hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+                    let _ = hyper::server::conn::http1::Builder::new()
+                        .serve_connection(TokioIo::new(stream), service)
+                        .await;
                 }
             });
         }
@@ -65,7 +68,11 @@ async fn next_state(posted: &mut mpsc::Receiver<Value>) -> String {
         let data = &body["value"][0]["resourceData"];
         if let Some(state) = data["state"].as_str() {
             let result = &data["resultInfo"];
-            return if result.is_null() { state.into() } else { format!("{state} {}/{}", result["code"], result["subcode"]) };
+            return if result.is_null() {
+                state.into()
+            } else {
+                format!("{state} {}/{}", result["code"], result["subcode"])
+            };
         }
     }
 }
@@ -194,7 +201,8 @@ async fn system_clock_moved_forward_ends_a_call_without_keep_alive() {
     let limits = Limits { webhook_timeout: Duration::from_secs(86_400), ..Limits::default() };
     for (clock, limits) in [(Clock::system(), Limits::default()), (Clock::manual().0, limits)] {
         let config = EmulatorConfig { limits, ..EmulatorConfig::default() };
-        let builder = Emulator::builder().config(config).clock(clock).app(NewApp::named("Bot").asking_for(JOIN)).meeting("Room");
+        let builder =
+            Emulator::builder().config(config).clock(clock).app(NewApp::named("Bot").asking_for(JOIN)).meeting("Room");
         let emulator = builder.start().await.unwrap();
         let (url, mut posted) = webhook(&emulator.issue_certificate(&["localhost"]).unwrap()).await;
         let (status, call) = join(&emulator, &emulator.apps()[0], &emulator.meetings()[0], &url).await;

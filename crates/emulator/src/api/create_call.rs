@@ -95,7 +95,8 @@ fn join(service: &Service, request: &ApiRequest, call: Call, leg: Leg) -> Result
     let tenant_id = &request.caller.tenant_id;
     service.change(|world, now| {
         let meeting = find_meeting(world, &call, tenant_id)?;
-        let guest = call.source.as_ref().and_then(|source| source.identity.as_ref()).is_some_and(|id| id.guest.is_some());
+        let guest =
+            call.source.as_ref().and_then(|source| source.identity.as_ref()).is_some_and(|id| id.guest.is_some());
         let lobby = meeting.schedule().is_some_and(|schedule| schedule.lobby);
         let expectations = Expectations { admission: guest && lobby, ..Expectations::default() };
         let leg = leg.into_world(call, meeting, tenant_id, expectations);
@@ -199,8 +200,11 @@ fn check_whom(call: &Call) -> Result<(), ApiError> {
 }
 
 fn check_targets(call: &Call) -> Result<(), ApiError> {
-    let from_instance =
-        call.source.as_ref().and_then(|source| source.identity.as_ref()).is_some_and(|id| id.application_instance.is_some());
+    let from_instance = call
+        .source
+        .as_ref()
+        .and_then(|source| source.identity.as_ref())
+        .is_some_and(|id| id.application_instance.is_some());
     for (index, target) in call.targets.iter().flatten().enumerate() {
         let identity = check::target(&format!("targets[{index}]"), target)?;
         if identity.phone.is_some() && !from_instance {

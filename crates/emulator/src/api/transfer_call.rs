@@ -51,11 +51,7 @@ fn handler(service: &Service, request: &ApiRequest) -> Result<Reply, ApiError> {
 }
 
 /// Who is handed over: nobody named in a peer-to-peer call, one participant of a group call.
-fn transferee(
-    world: &World,
-    call: &Call,
-    named: Option<&ParticipantInfo>,
-) -> Result<Option<ParticipantId>, ApiError> {
+fn transferee(world: &World, call: &Call, named: Option<&ParticipantInfo>) -> Result<Option<ParticipantId>, ApiError> {
     let meeting = world.meeting_of(call).ok_or_else(ApiError::call_not_found)?;
     match named {
         None if meeting.is_peer_to_peer() => Ok(None),
@@ -63,7 +59,8 @@ fn transferee(
         Some(_) if meeting.is_peer_to_peer() => Err(ApiError::invalid("transferee is for group calls only.")),
         Some(info) => {
             let fits = |id: &ParticipantId, identity: &IdentitySet| {
-                let wanted = info.identity.as_ref().and_then(IdentitySet::first).and_then(|identity| identity.id.as_deref());
+                let wanted =
+                    info.identity.as_ref().and_then(IdentitySet::first).and_then(|identity| identity.id.as_deref());
                 let has = identity.first().and_then(|identity| identity.id.as_deref());
                 info.participant_id.as_ref() == Some(id)
                     || wanted.zip(has).is_some_and(|(wanted, has)| check::same_guid(wanted, has))

@@ -148,11 +148,6 @@ impl Operations {
         cancelled.into_iter().map(failed).collect()
     }
 
-    /// Whether an operation of this kind runs.
-    pub(crate) fn runs(&self, kind: &OperationKind) -> bool {
-        self.running.iter().any(|running| running.operation.kind() == *kind)
-    }
-
     /// When the last of the running operations of a kind will have ended.
     pub(crate) fn last_end(&self, kind: &OperationKind) -> Option<ServiceTime> {
         self.running.iter().filter(|running| running.operation.kind() == *kind).filter_map(|running| running.due).max()
@@ -247,7 +242,7 @@ mod tests {
             assert_eq!(operation.result_info.unwrap().subcode, Some(8508));
             assert_eq!(operation.extra["completionReason"], "mediaOperationCanceled");
         }
-        assert!(operations.runs(&OperationKind::StartHoldMusic));
+        assert_eq!(operations.list().map(CommsOperation::kind).collect::<Vec<_>>(), [OperationKind::StartHoldMusic]);
         assert_eq!(operations.cancel(false).len(), 1);
     }
 

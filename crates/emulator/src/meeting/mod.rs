@@ -56,7 +56,7 @@ impl fmt::Display for MeetingId {
 #[derive(Debug, Clone)]
 pub(crate) enum MeetingKind {
     /// Found by its names; lasts until an administrator ends it.
-    Scheduled(Schedule),
+    Scheduled(Box<Schedule>),
     /// Placed to several people; ends with the last but one.
     GroupCall,
     /// Two ends, no roster; ends with either.
@@ -221,11 +221,6 @@ impl Meeting {
     /// The people and bots in it.
     pub(crate) fn inhabitants(&self) -> impl Iterator<Item = &Member> {
         self.members.iter().filter(|member| member.kind != MemberKind::Gallery)
-    }
-
-    /// The calls that have a roster: those of bots in it.
-    pub(crate) fn calls_in_roster(&self) -> impl Iterator<Item = &CallId> {
-        self.roster().filter_map(Member::call)
     }
 }
 

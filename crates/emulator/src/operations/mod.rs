@@ -222,7 +222,7 @@ impl Service {
         let (id, media) = self.open_media().map_err(|error| OperationError::Media(error.to_string()))?;
         let subject = new.subject.unwrap_or_else(|| "Meeting".to_owned());
         let tenant_id = organizer.tenant_id.clone();
-        let kind = MeetingKind::Scheduled(Schedule { organizer, names, lobby: new.lobby });
+        let kind = MeetingKind::Scheduled(Box::new(Schedule { organizer, names, lobby: new.lobby }));
         let mut world = self.world();
         let meeting = world.open_meeting(id, kind, tenant_id, Some(subject), media);
         Ok(MeetingView::of(meeting).expect("invariant: just opened as a scheduled meeting"))

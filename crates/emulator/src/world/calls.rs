@@ -18,13 +18,9 @@ impl World {
     }
 
     /// Any call.
+    #[cfg(test)]
     pub(crate) fn call(&self, id: &CallId) -> Option<&Call> {
         self.calls.get(id)
-    }
-
-    /// A call, to change what is its own alone.
-    pub(crate) fn call_mut(&mut self, id: &CallId) -> Option<&mut Call> {
-        self.calls.get_mut(id)
     }
 
     /// All calls in progress.
