@@ -152,7 +152,7 @@ class Webhook:
         """A place in the stream: `wait(..., since=mark)` sees only what comes later."""
         return len(self.notes)
 
-    async def wait(self, wanted, what, since=0, timeout=12.0, call=None):
+    async def wait(self, wanted, what, since=0, timeout=20.0, call=None):
         """The first note after `since` for which `wanted(note)` holds; `what` says it in an error."""
         call = plain(call) if call else None
 

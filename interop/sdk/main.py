@@ -14,6 +14,8 @@ import sys
 import tempfile
 import time
 
+LONGEST = 900  # seconds for everything: a case that hangs ends the run
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.dirname(HERE))
 
@@ -45,13 +47,19 @@ def main():
             from suite import Run
 
             run = Run(*emulators, identity, node)
-            asyncio.run(run.all())
+            asyncio.run(asyncio.wait_for(run.all(), LONGEST))
+            finished = True
+        except (asyncio.TimeoutError, TimeoutError):
+            finished = False
         finally:
             for emulator in emulators:
                 emulator.stop()
     well = run.judge.summary(ROWS, complete=not run.only)
-    print(f"sdk: {time.monotonic() - began:.0f} s", flush=True)
-    return 0 if well else 1
+    print(
+        f"sdk: {time.monotonic() - began:.0f} s{'' if finished else ': FAIL, the run did not end by itself'}",
+        flush=True,
+    )
+    return 0 if well and finished else 1
 
 
 if __name__ == "__main__":
