@@ -70,7 +70,6 @@ class Webhook:
         self.forged = 0
         self.changed = asyncio.Condition()
         self.keys = {}
-        self.joining = {"@odata.type": "#microsoft.graph.acceptJoinResponse"}
         self.statuses = {}
 
     async def start(self):
@@ -128,20 +127,14 @@ class Webhook:
             return web.Response(status=401)
         body = await request.json()
         headers = {name.lower(): value for name, value in request.headers.items()}
-        joining = False
         for one in body["value"]:
-            note = Note(len(self.notes), request.match_info["app"], tag, headers, claims, one)
-            self.notes.append(note)
-            data = one.get("resourceData")
-            joining |= isinstance(data, dict) and data.get("@odata.type", "").endswith("participantJoiningNotification")
+            self.notes.append(Note(len(self.notes), request.match_info["app"], tag, headers, claims, one))
         self.judge(body, tag)
         await self._wake()
         answer = {
             "Client-Request-Id": headers.get("x-microsoft-skype-message-id", ""),
             "Scenario-Id": headers.get("scenario-id", ""),
         }
-        if joining:
-            return web.json_response(self.joining, headers=answer)
         return web.Response(status=202, headers=answer)
 
     async def _wake(self):
