@@ -28,6 +28,7 @@ use crate::operations::{
     OperationError, ParticipantPatch, ParticipantView, PersonView, RingAnswer, RingRefusal, RingView, UserCallView,
 };
 use crate::service::Service;
+use crate::speech::Speech;
 use crate::tls::{CertificateAuthority, IssuedCertificate, TlsError, write_ca};
 use crate::{admin, api, entra, server};
 
@@ -442,6 +443,16 @@ impl Emulator {
         sharing: NewSharing,
     ) -> Result<String, OperationError> {
         self.service.share(meeting, who, sharing)
+    }
+
+    /// A person without a connection of their own is heard in the meeting, after what they say already. Gives how long they
+    /// will be heard from now on.
+    ///
+    /// # Errors
+    ///
+    /// [`OperationError`] when the participant is unknown or connected by itself, or the sound cannot be used.
+    pub fn speak(&self, meeting: &MeetingId, who: &ParticipantId, speech: Speech) -> Result<Duration, OperationError> {
+        self.service.speak(meeting, who, speech.into_samples()?)
     }
 
     /// A participant stops sharing.

@@ -16,8 +16,9 @@ mod clock;
 pub use clock::{Clock, ManualClock, ServiceTime};
 mod operations;
 pub use operations::{
-    CallView, ConversationKind, ConversationView, KeyPresses, MatrixRow, MeetingView, NewMeeting, NewPerson, NewSharing, NewUserCall, OperationError, ParticipantPatch, ParticipantView,
-    PersonView, RingAnswer, RingRefusal, RingView, SessionDescription, UserCallView,
+    CallView, ConversationKind, ConversationView, KeyPresses, MatrixRow, MeetingView, NewMeeting, NewPerson,
+    NewSharing, NewUserCall, OperationError, ParticipantPatch, ParticipantView, PersonView, RingAnswer, RingRefusal,
+    RingView, SessionDescription, UserCallView,
 };
 
 mod patience;
@@ -33,6 +34,8 @@ mod api;
 
 mod call;
 mod meeting;
+mod speech;
+pub use speech::{Speech, SpeechError};
 mod world;
 pub use meeting::MeetingId;
 mod notify;

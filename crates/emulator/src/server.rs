@@ -149,7 +149,7 @@ async fn serve_http<S: AsyncRead + AsyncWrite + Unpin>(
     let ended = tokio::select! {
         ended = poll_fn(|cx| serving.poll_without_shutdown(cx)) => ended,
         () = stopped(&mut stopping) => {
-            Pin::new(&mut serving).graceful_shutdown();
+            std::pin::Pin::new(&mut serving).graceful_shutdown();
             poll_fn(|cx| serving.poll_without_shutdown(cx)).await
         }
     };

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use antiphon_emulator::{
     Consent, Emulator, EmulatorConfig, MeetingView, NewApp, NewMeeting, NewPerson, ParticipantPatch,
-    SessionDescription, StartError, TrustAnchors,
+    SessionDescription, Speech, StartError, TrustAnchors,
 };
 use antiphon_engine::{AudioPort, ConversationEvent, Engine, EngineConfig, MediaSession, SessionOptions};
 use antiphon_graph::ParticipantId;
@@ -339,6 +339,84 @@ async fn bot_joins_by_https_and_speech_follows_the_routing_groups() {
     assert_eq!(webhook.next_state().await, "terminated 200/7000");
     assert_eq!(emulator.meeting(&meeting.id).unwrap().participants.len(), 2);
     emulator.stop().await;
+}
+
+/// A WAV file of one second of a tone: stereo, 16 kHz.
+fn wav(tone: f64) -> Vec<u8> {
+    let spec = hound::WavSpec {
+        channels: 2,
+        sample_rate: 16_000,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
+    let mut file = std::io::Cursor::new(Vec::new());
+    let mut writer = hound::WavWriter::new(&mut file, spec).unwrap();
+    for index in 0..32_000_u32 {
+        let sample = 6_000.0 * (TAU * tone * f64::from(index / 2) / RATE).sin();
+        writer.write_sample(sample as i16).unwrap();
+    }
+    writer.finalize().unwrap();
+    file.into_inner()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn person_without_a_connection_is_heard_and_routed_by_source() {
+    let emulator = Emulator::builder().meeting("Choir").start().await.unwrap();
+    let meeting = emulator.meetings().remove(0);
+    let engine = Engine::client(EngineConfig::default()).unwrap();
+    let mut ann = join_person(&emulator, &meeting, &engine, "Ann", 1_100.0);
+    let silent = |name: &str| NewPerson { display_name: Some(name.to_owned()), ..NewPerson::default() };
+    let ben = emulator.join_person(&meeting.id, silent("Ben")).unwrap().participant_id;
+    let own = emulator.speak(&meeting.id, &ann.id, Speech::Tone { hz: 400.0, seconds: 1.0 }).unwrap_err();
+    assert!(own.to_string().contains("by its own connection"), "{own}");
+
+    // More than fits into a mouth, and of both kinds: one after the other.
+    let heard_for = emulator.speak(&meeting.id, &ben, Speech::Wav(wav(700.0))).unwrap();
+    assert_eq!(heard_for, Duration::from_secs(1));
+    let heard_for = emulator.speak(&meeting.id, &ben, Speech::Tone { hz: 400.0, seconds: 60.0 }).unwrap();
+    assert!(heard_for > Duration::from_secs(60), "{heard_for:?}");
+    let too_much = emulator.speak(&meeting.id, &ben, Speech::Tone { hz: 400.0, seconds: 100.0 }).unwrap_err();
+    assert!(too_much.to_string().contains("120 s"), "{too_much}");
+
+    let source = emulator.meeting(&meeting.id).unwrap().participants[1].source_id.unwrap();
+    let voices = &mut [&mut ann];
+    let mut heard = Vec::new();
+    for tone in [700.0, 400.0] {
+        tokio::time::timeout(PATIENCE, async {
+            loop {
+                listen(voices[0], 1_600).await;
+                if voices[0].hears(tone) {
+                    break;
+                }
+            }
+        })
+        .await
+        .expect("the tone is heard");
+        heard.push(tone);
+    }
+    assert_eq!(heard, [700.0, 400.0], "first what was said first");
+    assert_eq!(voices[0].apart.keys().collect::<Vec<_>>(), [&source], "and by its own source id");
+
+    let muted = ParticipantPatch { is_muted: Some(true), ..ParticipantPatch::default() };
+    emulator.change_participant(&meeting.id, &ben, muted).unwrap();
+    talk(voices).await;
+    assert!(!voices[0].hears(400.0), "muted");
+    emulator.change_participant(&meeting.id, &ben, ParticipantPatch { is_muted: Some(false), ..muted }).unwrap();
+    talk(voices).await;
+    assert!(voices[0].hears(400.0), "and heard again");
+    emulator.remove_participant(&meeting.id, &ben).unwrap();
+    talk(voices).await;
+    assert!(!voices[0].hears(400.0), "gone");
+    emulator.stop().await;
+}
+
+/// Takes so many samples of what is played, and keeps nothing else.
+async fn listen(voice: &mut Voice, samples: usize) {
+    voice.heard.clear();
+    while voice.heard.len() < samples {
+        voice.pump();
+        tokio::time::sleep(Duration::from_millis(5)).await; // paced by the media clock, not asserted on
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -10,6 +10,7 @@ use crate::engine::{Shared, lock};
 use crate::error::{CreateError, JoinError, RouteError};
 use crate::media_thread::{CONVERSATIONS_PER_THREAD, Hosted, MediaThread};
 use crate::routes::Member;
+use crate::speaker::{self, Speaker};
 use crate::state::{Parts, Reserved, Room};
 use crate::{ConversationStats, ParticipantId};
 use antiphon_pipeline::{self as pipeline, BusRate, ConversationConfig, EncodeClass, Inlet, InletConfig, Limits, Mid};
@@ -221,6 +222,27 @@ impl Conversation {
         let member = Member { source: None, receiver: None, in_default_group, muted, unmixed };
         room.admit(id.clone(), reserved, Some(answered.leg), parts, member);
         Ok(Joined { answer: answered.sdp, source_id: reserved.source_id })
+    }
+
+    /// Lets a participant in who has no leg and only speaks; in force from the next tick. [`Conversation::leave`] takes it
+    /// out, after which what it says leads nowhere.
+    ///
+    /// # Errors
+    /// [`JoinError`]; nothing has changed then.
+    pub fn join_speaker(&self, id: &ParticipantId, options: JoinOptions) -> Result<Speaker, JoinError> {
+        let mut room = self.inner().room();
+        let reserved = room.reserve(id, true)?;
+        let (speaker, parts) = match speaker_parts(room.config(), reserved) {
+            Ok(made) => made,
+            Err(error) => {
+                room.release(reserved);
+                return Err(error);
+            }
+        };
+        let JoinOptions { in_default_group, muted } = options;
+        let member = Member { source: None, receiver: None, in_default_group, muted, unmixed: false };
+        room.admit(id.clone(), reserved, None, parts, member);
+        Ok(speaker)
     }
 
     /// Takes a participant out and closes its leg. `false` if it was not in.
@@ -440,6 +462,21 @@ pub(crate) fn leg_parts(
         lanes: lanes.as_ref().filter(|lanes| lanes.direction.sends()).and_then(lane_config),
     };
     Ok(Parts { inlet, source, receiver: Some(Receiver::rtp(receiver, config)?) })
+}
+
+/// A speaker, and its inlet and source.
+fn speaker_parts(config: &ConversationConfig, reserved: Reserved) -> Result<(Speaker, Parts), JoinError> {
+    let (speaker, ring) = Speaker::new(reserved.source_id, random())?;
+    let inlet = InletConfig {
+        opus: vec![speaker::payload_type()],
+        level_extension: None,
+        mid_extension: None,
+        lanes_mid: None,
+        main: Some(reserved.source),
+    };
+    let inlet = Some(Inlet::new(ring, &inlet, 0));
+    let source = Some(Source::rtp(reserved.source_id, config)?);
+    Ok((speaker, Parts { inlet, source, receiver: None }))
 }
 
 /// `None` when the peer did not agree to the mid extension, without which lanes cannot be told apart.

@@ -11,6 +11,8 @@ pub use engine::{Engine, EngineConfig};
 
 mod conversation;
 pub use conversation::{Conversation, ConversationEvent, ConversationOptions, EventCallback, JoinOptions, Joined};
+mod speaker;
+pub use speaker::Speaker;
 mod session;
 pub use session::{AudioPort, MediaSession, MixedEar, SessionOptions, UnmixedEar};
 

@@ -4,7 +4,7 @@
 
 use antiphon_engine::{
     AudioPort, CloseReason, Conversation, ConversationEvent, ConversationOptions, Engine, EngineConfig, JoinOptions,
-    MediaSession, ParticipantId, SessionOptions, SourceId,
+    MediaSession, ParticipantId, SessionOptions, SourceId, Speaker,
 };
 use std::collections::BTreeMap;
 use std::f64::consts::TAU;
@@ -22,6 +22,7 @@ struct Bot {
     tone: f64,
     phase: f64,
     mixed: Vec<i16>,
+    kept: Vec<i16>,
     apart: BTreeMap<u32, Vec<i16>>,
 }
 
@@ -38,7 +39,16 @@ impl Bot {
         session.accept(&joined.answer).unwrap();
         await_event(&inbox, |e| *e == ConversationEvent::Connected(ParticipantId::new(MediaSession::SERVICE)));
         let port = session.take_audio().unwrap();
-        Self { session, port, source: joined.source_id, tone, phase: 0.0, mixed: vec![], apart: BTreeMap::new() }
+        Self {
+            session,
+            port,
+            source: joined.source_id,
+            tone,
+            phase: 0.0,
+            mixed: vec![],
+            kept: vec![],
+            apart: BTreeMap::new(),
+        }
     }
 
     /// Keeps half a second of tone queued and takes what was played.
@@ -57,6 +67,16 @@ impl Bot {
         while let Some(frame) = self.port.unmixed.next_frame() {
             self.apart.entry(frame.source_id.as_u32()).or_default().extend(frame.samples.as_slice());
         }
+    }
+
+    /// Sets what was heard aside, so that a run waits for more.
+    fn heard_so_far(&mut self) {
+        self.kept.append(&mut self.mixed);
+    }
+
+    /// What was heard and set aside.
+    fn take(&mut self) -> Vec<i16> {
+        std::mem::take(&mut self.kept)
     }
 
     fn forget(&mut self) {
@@ -159,6 +179,40 @@ fn bots_hear_each_other_mixed_and_apart_and_routes_change_in_mid_call() {
         &inbox,
         |e| matches!(e, ConversationEvent::Disconnected { participant, reason: CloseReason::Remote } if *participant == "bea".into()),
     );
+}
+
+/// Lets a speaker say its tone for so many frames of 20 ms, in real time, while the bots listen.
+fn speak(speaker: &mut Speaker, tone: f64, frames: usize, bots: &mut [Bot]) {
+    let step = TAU * tone / f64::from(Speaker::RATE);
+    for frame in 0..frames {
+        let at = |i: usize| (6_000.0 * (step * (frame * Speaker::FRAME_SAMPLES + i) as f64).sin()) as i16;
+        speaker.say(&std::array::from_fn(at)).unwrap();
+        run(bots, 0.02);
+        bots.iter_mut().for_each(|bot| bot.heard_so_far());
+    }
+}
+
+#[test]
+fn a_speaker_without_a_leg_is_heard_mixed_and_apart_until_it_leaves() {
+    let service = Engine::start(EngineConfig::default()).unwrap();
+    let client = Engine::client(EngineConfig::default()).unwrap();
+    let meeting = service.conversation(ConversationOptions::new(drop)).unwrap();
+    let mut bots = [Bot::join(&client, &meeting, "ada", 500.0)];
+    let mut speaker = meeting.join_speaker(&"bea".into(), JoinOptions::default()).unwrap();
+    assert_eq!(meeting.matrix(), [("ada".into(), vec!["bea".into()])], "it hears nobody");
+    let again = meeting.join_speaker(&"ada".into(), JoinOptions::default()).unwrap_err();
+    assert_eq!(again.to_string(), "participant ada is already in the conversation");
+
+    speak(&mut speaker, 800.0, 75, &mut bots);
+    let heard = bots[0].take();
+    assert!(share(&heard, 800.0) > 0.9, "{}", share(&heard, 800.0));
+    assert_eq!(bots[0].apart.keys().collect::<Vec<_>>(), [&speaker.source_id().as_u32()]);
+
+    assert!(meeting.leave(&"bea".into()));
+    speak(&mut speaker, 800.0, 25, &mut bots);
+    bots[0].take();
+    speak(&mut speaker, 800.0, 25, &mut bots);
+    assert!(share(&bots[0].take(), 800.0) < 0.02, "what it says leads nowhere");
 }
 
 #[test]

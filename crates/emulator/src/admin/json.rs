@@ -99,10 +99,29 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for AdminJson<T> {
     type Rejection = AdminError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, AdminError> {
-        let body = Bytes::from_request(request, state).await?;
-        let body: &[u8] = if body.is_empty() { b"{}" } else { &body };
-        serde_json::from_slice(body)
-            .map(Self)
-            .map_err(|error| AdminError::invalid(format!("the body is not as expected: {error}")))
+        let AdminBytes(body) = AdminBytes::from_request(request, state).await?;
+        read_json(&body).map(Self)
     }
+}
+
+/// A body of any kind.
+#[derive(Debug)]
+pub(crate) struct AdminBytes(pub(crate) Bytes);
+
+impl<S: Send + Sync> FromRequest<S> for AdminBytes {
+    type Rejection = AdminError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, AdminError> {
+        Ok(Self(Bytes::from_request(request, state).await?))
+    }
+}
+
+/// Reads a JSON body; an absent one is `{}`.
+///
+/// # Errors
+///
+/// 400 when it is no JSON or not as expected.
+pub(super) fn read_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, AdminError> {
+    let body = if body.is_empty() { b"{}" } else { body };
+    serde_json::from_slice(body).map_err(|error| AdminError::invalid(format!("the body is not as expected: {error}")))
 }

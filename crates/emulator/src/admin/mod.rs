@@ -21,6 +21,7 @@ mod meetings;
 mod overview;
 mod people;
 mod settings;
+mod speech;
 
 use std::sync::Arc;
 
@@ -42,6 +43,7 @@ const TABLES: &[&[Route]] = &[
     apps::ROUTES,
     people::ROUTES,
     meetings::ROUTES,
+    speech::ROUTES,
     conversations::ROUTES,
     calls::ROUTES,
 ];

@@ -30,7 +30,7 @@ pub(crate) struct ApiError {
 impl From<MediaError> for ApiError {
     fn from(error: MediaError) -> Self {
         match error {
-            MediaError::Offer(_) | MediaError::Route(_) => Self::invalid(error.to_string()),
+            MediaError::Offer(_) | MediaError::Route(_) | MediaError::Speech(_) => Self::invalid(error.to_string()),
             MediaError::Full(_) => Self::forbidden(error.to_string()),
             MediaError::Unavailable(_) => Self::internal(error.to_string()),
         }

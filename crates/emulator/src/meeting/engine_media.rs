@@ -1,8 +1,8 @@
 //! The media of meetings, by the real engine.
 //!
-//! Translates between Graph's words and the engine's; keeps nothing of its own but the handles. Engine events arrive on an
-//! engine thread and are put into a bounded channel without waiting; what does not fit is counted in the log and lost
-//! (the media set-up deadline then ends the call).
+//! Translates between Graph's words and the engine's; keeps the handles, and what people without a connection have still to
+//! say (`mouths`). Engine events arrive on an engine thread and are put into a bounded channel without waiting; what does
+//! not fit is counted in the log and lost (the media set-up deadline then ends the call).
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,26 +12,31 @@ use antiphon_engine::{
     ParticipantId as EngineId, StartError,
 };
 use antiphon_graph::ParticipantId;
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use super::MeetingId;
-use super::media::{JoinTerms, MediaAnswer, MediaError, MediaEvent, MediaEventKind, MediaService, MeetingMedia};
+use super::media::{
+    JoinTerms, MediaAnswer, MediaError, MediaEvent, MediaEventKind, MediaService, MeetingMedia, Spoken,
+};
+use super::mouths::Mouths;
 
 /// The engine as a maker of meetings' media.
 #[derive(Debug)]
 pub(crate) struct EngineMedia {
     engine: Engine,
     max_participants: usize,
+    runtime: Handle,
 }
 
 impl EngineMedia {
-    /// Starts an engine that answers offers.
+    /// Starts an engine that answers offers. Must be called on a tokio runtime.
     ///
     /// # Errors
     ///
     /// [`StartError`] when the media port or a thread cannot be had.
     pub(crate) fn start(config: EngineConfig, max_participants: usize) -> Result<Self, StartError> {
-        Ok(Self { engine: Engine::start(config)?, max_participants })
+        Ok(Self { engine: Engine::start(config)?, max_participants, runtime: Handle::current() })
     }
 
     /// Where the media port is bound.
@@ -48,7 +53,7 @@ impl MediaService for EngineMedia {
             ConversationOptions { max_participants: self.max_participants, ..ConversationOptions::new(on_event) };
         let conversation =
             self.engine.conversation(options).map_err(|error| MediaError::Unavailable(error.to_string()))?;
-        Ok(Arc::new(EngineConversation(conversation)))
+        Ok(Arc::new(EngineConversation { conversation, mouths: Mouths::new(self.runtime.clone()) }))
     }
 }
 
@@ -78,29 +83,45 @@ fn report(meeting: &MeetingId, event: ConversationEvent, events: &mpsc::Sender<M
 }
 
 #[derive(Debug)]
-struct EngineConversation(Conversation);
+struct EngineConversation {
+    conversation: Conversation,
+    mouths: Mouths,
+}
 
 impl MeetingMedia for EngineConversation {
     fn answer(&self, who: &ParticipantId, offer: &str, terms: JoinTerms) -> Result<MediaAnswer, MediaError> {
         let options = JoinOptions { in_default_group: terms.in_default_group, muted: terms.muted };
-        let joined = self.0.answer(&engine_id(who), offer, options).map_err(|error| match error {
-            JoinError::Offer(_) => MediaError::Offer(error.to_string()),
-            JoinError::Full { .. } => MediaError::Full(error.to_string()),
-            _ => MediaError::Unavailable(error.to_string()),
-        })?;
+        let joined = self.conversation.answer(&engine_id(who), offer, options).map_err(refused)?;
         Ok(MediaAnswer { sdp: joined.answer, source_id: joined.source_id.as_u32() })
     }
 
+    fn speak(&self, who: &ParticipantId, terms: JoinTerms, samples: Vec<i16>) -> Result<Spoken, MediaError> {
+        self.mouths.speak(who, samples, || {
+            let options = JoinOptions { in_default_group: terms.in_default_group, muted: terms.muted };
+            self.conversation.join_speaker(&engine_id(who), options).map_err(|error| match error {
+                JoinError::Duplicate(_) => {
+                    MediaError::Speech(format!("participant {who} speaks by its own connection"))
+                }
+                error => refused(error),
+            })
+        })
+    }
+
+    fn hush(&self, who: &ParticipantId) {
+        self.mouths.hush(who);
+    }
+
     fn leave(&self, who: &ParticipantId) {
-        self.0.leave(&engine_id(who));
+        self.mouths.forget(who);
+        self.conversation.leave(&engine_id(who));
     }
 
     fn set_in_default_group(&self, who: &ParticipantId, inside: bool) {
-        self.0.set_in_default_group(&engine_id(who), inside);
+        self.conversation.set_in_default_group(&engine_id(who), inside);
     }
 
     fn set_muted(&self, who: &ParticipantId, muted: bool) {
-        self.0.set_muted(&engine_id(who), muted);
+        self.conversation.set_muted(&engine_id(who), muted);
     }
 
     fn set_routing_group(
@@ -110,27 +131,37 @@ impl MeetingMedia for EngineConversation {
         receivers: &[ParticipantId],
     ) -> Result<(), MediaError> {
         let ids = |ids: &[ParticipantId]| ids.iter().map(engine_id).collect::<Vec<_>>();
-        self.0
+        self.conversation
             .set_routing_group(name, &ids(sources), &ids(receivers))
             .map_err(|error| MediaError::Route(error.to_string()))
     }
 
     fn remove_routing_group(&self, name: &str) {
-        self.0.remove_routing_group(name);
+        self.conversation.remove_routing_group(name);
     }
 
     fn matrix(&self) -> Vec<(ParticipantId, Vec<ParticipantId>)> {
         let graph = |id: EngineId| ParticipantId::new(id.as_str());
-        let rows = self.0.matrix().into_iter();
+        let rows = self.conversation.matrix().into_iter();
         rows.map(|(receiver, sources)| (graph(receiver), sources.into_iter().map(graph).collect())).collect()
     }
 
     fn conversation(&self) -> Option<&Conversation> {
-        Some(&self.0)
+        Some(&self.conversation)
     }
 
     fn close(&self) {
-        self.0.close();
+        self.mouths.forget_all();
+        self.conversation.close();
+    }
+}
+
+fn refused(error: JoinError) -> MediaError {
+    let text = error.to_string();
+    match error {
+        JoinError::Offer(_) => MediaError::Offer(text),
+        JoinError::Full { .. } => MediaError::Full(text),
+        _ => MediaError::Unavailable(text),
     }
 }
 

@@ -6,6 +6,7 @@
 
 use std::fmt::Debug;
 use std::sync::Arc;
+use std::time::Duration;
 
 use antiphon_graph::ParticipantId;
 use thiserror::Error;
@@ -23,6 +24,11 @@ pub(crate) trait MediaService: Debug + Send + Sync {
 pub(crate) trait MeetingMedia: Debug + Send + Sync {
     /// Adds a participant by answering its SDP offer.
     fn answer(&self, who: &ParticipantId, offer: &str, terms: JoinTerms) -> Result<MediaAnswer, MediaError>;
+    /// Lets a participant without a connection of its own be heard: what they say is queued behind what they say already.
+    /// Whoever is not in the mix yet enters it by `terms`. Mono at [`SPEECH_RATE`].
+    fn speak(&self, who: &ParticipantId, terms: JoinTerms, samples: Vec<i16>) -> Result<Spoken, MediaError>;
+    /// Forgets what a participant was still to say.
+    fn hush(&self, who: &ParticipantId);
     /// Takes a participant out; unknown ones are ignored.
     fn leave(&self, who: &ParticipantId);
     /// Puts a participant into the default group or takes it out.
@@ -64,6 +70,18 @@ pub(crate) struct MediaAnswer {
     pub(crate) source_id: u32,
 }
 
+/// Samples per second of what is spoken for people without a connection.
+pub(crate) const SPEECH_RATE: u32 = antiphon_engine::Speaker::RATE;
+
+/// What speaking led to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Spoken {
+    /// As in [`MediaAnswer`].
+    pub(crate) source_id: u32,
+    /// How long they will be heard from now on.
+    pub(crate) queued: Duration,
+}
+
 /// Why the media engine refused.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
@@ -77,6 +95,9 @@ pub(crate) enum MediaError {
     /// A route names somebody without media (culprit: caller).
     #[error("{0}")]
     Route(String),
+    /// The participant speaks for itself, or has more to say than may wait (culprit: caller).
+    #[error("{0}")]
+    Speech(String),
     /// The engine cannot do it (culprit: environment).
     #[error("{0}")]
     Unavailable(String),

@@ -6,12 +6,18 @@
 
 mod engine_media;
 mod media;
+mod mouths;
 mod names;
 mod roster;
 mod routing;
 
 pub(crate) use engine_media::EngineMedia;
-pub(crate) use media::{JoinTerms, MediaAnswer, MediaError, MediaEvent, MediaEventKind, MediaService, MeetingMedia};
+#[cfg(test)]
+pub(crate) use media::Spoken;
+pub(crate) use media::{
+    JoinTerms, MediaAnswer, MediaError, MediaEvent, MediaEventKind, MediaService, MeetingMedia, SPEECH_RATE,
+};
+pub(crate) use mouths::MAX_WAITING;
 pub(crate) use names::{MeetingNames, fresh_passcode};
 pub(crate) use roster::RosterFeed;
 pub(crate) use routing::{GroupRuleError, check_group};

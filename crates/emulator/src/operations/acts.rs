@@ -236,6 +236,21 @@ impl Service {
         })
     }
 
+    /// A person without a connection is heard.
+    pub(crate) fn speak(
+        &self,
+        meeting: &MeetingId,
+        who: &ParticipantId,
+        samples: Vec<i16>,
+    ) -> Result<Duration, OperationError> {
+        Ok(self.change(|world, _| world.speak(meeting, who, samples))?)
+    }
+
+    /// A person has nothing more to say.
+    pub(crate) fn hush(&self, meeting: &MeetingId, who: &ParticipantId) -> Result<(), OperationError> {
+        Ok(self.world().hush(meeting, who)?)
+    }
+
     /// Everything that rings.
     pub(crate) fn ring_views(&self) -> Vec<RingView> {
         let now = self.clock.now();

@@ -20,6 +20,7 @@ use crate::call::reason::conversation_ended;
 use crate::entra::{DirectoryError, NewUser, User};
 use crate::meeting::{MediaError, Meeting, MeetingId, MeetingKind, MeetingNames, Member, Schedule, fresh_passcode};
 use crate::service::Service;
+use crate::speech::SpeechError;
 use crate::world::{PersonError, PersonJoining};
 
 /// A meeting to open. Left-out members are made up.
@@ -202,12 +203,20 @@ pub enum OperationError {
     Media(String),
 }
 
+impl From<SpeechError> for OperationError {
+    fn from(error: SpeechError) -> Self {
+        Self::Invalid(error.to_string())
+    }
+}
+
 impl From<PersonError> for OperationError {
     fn from(error: PersonError) -> Self {
         match error {
             PersonError::NoMeeting(_) | PersonError::NoParticipant(_) => Self::NotFound(error.to_string()),
             PersonError::Full | PersonError::Media(MediaError::Full(_)) => Self::Full(error.to_string()),
-            PersonError::Media(MediaError::Offer(_)) => Self::Invalid(error.to_string()),
+            PersonError::SpeaksByItself(_) | PersonError::Media(MediaError::Offer(_) | MediaError::Speech(_)) => {
+                Self::Invalid(error.to_string())
+            }
             PersonError::Media(_) => Self::Media(error.to_string()),
         }
     }

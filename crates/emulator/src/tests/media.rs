@@ -2,11 +2,17 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use antiphon_graph::ParticipantId;
 use tokio::sync::mpsc;
 
-use crate::meeting::{JoinTerms, MediaAnswer, MediaError, MediaEvent, MediaService, MeetingId, MeetingMedia};
+use crate::meeting::{
+    JoinTerms, MediaAnswer, MediaError, MediaEvent, MediaService, MeetingId, MeetingMedia, SPEECH_RATE, Spoken,
+};
+
+/// Source id of everybody who speaks without a connection.
+pub(super) const SPOKEN_SOURCE: u32 = 77;
 
 /// Everything the service asked of media, in order.
 #[derive(Debug, Default)]
@@ -43,6 +49,16 @@ impl MeetingMedia for Room {
         self.0.note(format!("answer {who} default={} muted={}", terms.in_default_group, terms.muted));
         let source_id = 100 + self.0.sources.fetch_add(1, Ordering::Relaxed);
         Ok(MediaAnswer { sdp: format!("answer to the {offer}"), source_id })
+    }
+
+    fn speak(&self, who: &ParticipantId, terms: JoinTerms, samples: Vec<i16>) -> Result<Spoken, MediaError> {
+        let seconds = samples.len() as f64 / f64::from(SPEECH_RATE);
+        self.0.note(format!("speak {who} default={} muted={} for {seconds} s", terms.in_default_group, terms.muted));
+        Ok(Spoken { source_id: SPOKEN_SOURCE, queued: Duration::from_secs_f64(seconds) })
+    }
+
+    fn hush(&self, who: &ParticipantId) {
+        self.0.note(format!("hush {who}"));
     }
 
     fn leave(&self, who: &ParticipantId) {

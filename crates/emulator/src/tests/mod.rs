@@ -29,6 +29,7 @@ mod patience;
 mod roster;
 mod server;
 mod sharing;
+mod speech;
 mod storm;
 mod transfer;
 mod webhook;

@@ -18,6 +18,7 @@ mod participants;
 mod people;
 mod rings;
 mod sharing;
+mod speech;
 mod timers;
 mod transfer;
 

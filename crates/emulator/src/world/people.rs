@@ -38,6 +38,8 @@ pub(crate) enum PersonError {
     NoMeeting(String),
     #[error("there is no participant {0:?} in this meeting")]
     NoParticipant(String),
+    #[error("participant {0:?} is an application: it speaks by its own media")]
+    SpeaksByItself(String),
     #[error("the meeting is full")]
     Full,
     #[error("the offer cannot be answered: {0}")]
@@ -167,7 +169,7 @@ impl World {
         Ok(())
     }
 
-    fn known_member(&self, meeting_id: &MeetingId, id: &ParticipantId) -> Result<&Member, PersonError> {
+    pub(super) fn known_member(&self, meeting_id: &MeetingId, id: &ParticipantId) -> Result<&Member, PersonError> {
         self.meetings
             .get(meeting_id)
             .ok_or_else(|| PersonError::NoMeeting(meeting_id.to_string()))?
