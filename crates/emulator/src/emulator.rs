@@ -262,6 +262,17 @@ impl Emulator {
         self.service.directory().consent(app_id, consent)
     }
 
+    /// A token on behalf of a user, to see that calls refuse it: they are for applications only.
+    ///
+    /// # Errors
+    ///
+    /// [`DirectoryError`] when app or user is unknown.
+    pub fn delegated_token(&self, app_id: &str, user_id: &str) -> Result<String, DirectoryError> {
+        let (now, lifetime) = (self.service.clock.wall(), self.service.limits.token_lifetime);
+        let directory = self.service.directory();
+        entra::delegated_token(&directory, &KeyRing.authority(), app_id, user_id, now, lifetime)
+    }
+
     /// Adds a person to a tenant.
     ///
     /// # Errors

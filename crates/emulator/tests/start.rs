@@ -136,6 +136,10 @@ async fn everything_described_is_there_in_order_when_it_has_started() {
     assert_eq!(apps[0].consents[&emulator.tenant_id()].len(), 2);
     assert!(apps[1].consents.is_empty());
     assert_eq!(apps[2].tenant_id, second);
+    let token = emulator.delegated_token(&apps[0].app_id, &emulator.users()[0].id).unwrap();
+    let url = format!("{}/communications/calls/c", emulator.graph_url());
+    let refused = http(&emulator).get(url).bearer_auth(token).send().await.unwrap();
+    assert_eq!(refused.status(), StatusCode::FORBIDDEN);
     let users: Vec<_> = emulator.users().into_iter().map(|user| user.display_name).collect();
     assert_eq!(users[..2], ["Ann", "Ben"]);
     let meetings: Vec<_> = emulator.meetings().into_iter().map(|meeting| meeting.subject).collect();

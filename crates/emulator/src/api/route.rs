@@ -4,6 +4,7 @@
 //! two patterns the one with more literals wins. A version offers what the permission matrix has a row for. What the
 //! matrix knows and nothing here serves is 501. Pure functions. Spec: OData URL Conventions 4.01 §4.
 
+use antiphon_graph::encode_segment;
 use antiphon_graph::permission::{Row, required, rows};
 use antiphon_graph::wire::Version;
 use http::Method;
@@ -138,13 +139,20 @@ fn known_to_the_matrix_only<'a>(
     method: &Method,
     below: &'a [String],
 ) -> Option<&'a str> {
-    let path =
-        |family: Family| below.iter().fold(format!("/{}", family.as_str()), |whole, segment| whole + "/" + segment);
+    let path = |family: Family| {
+        below.iter().fold(format!("/{}", family.as_str()), |whole, segment| whole + "/" + &encode_segment(segment))
+    };
     let known = |family: Family| {
-        required(version, method.as_str(), &path(family)).is_some()
-            || required(Version::Beta, method.as_str(), &path(family)).is_some_and(is_data_only)
+        let row = |version: Version| required(version, method.as_str(), &path(family)).filter(|row| !is_served(row));
+        row(version).is_some() || row(Version::Beta).is_some_and(is_data_only)
     };
     (known(family) || known(Family::Communications)).then(|| below.last().map(String::as_str).unwrap_or_default())
+}
+
+/// Whether an endpoint here is what the row is about.
+fn is_served(row: &Row) -> bool {
+    let below = row.path.strip_prefix("/communications").or_else(|| row.path.strip_prefix("/app"));
+    ENDPOINTS.iter().any(|endpoint| endpoint.method == row.method && Some(endpoint.path) == below)
 }
 
 fn is_data_only(row: &Row) -> bool {

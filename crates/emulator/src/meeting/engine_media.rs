@@ -91,7 +91,7 @@ struct EngineConversation {
 impl MeetingMedia for EngineConversation {
     fn answer(&self, who: &ParticipantId, offer: &str, terms: JoinTerms) -> Result<MediaAnswer, MediaError> {
         let options = JoinOptions { in_default_group: terms.in_default_group, muted: terms.muted };
-        let joined = self.conversation.answer(&engine_id(who), offer, options).map_err(refused)?;
+        let joined = self.conversation.answer(&engine_id(who), offer, options).map_err(|error| refused(&error))?;
         Ok(MediaAnswer { sdp: joined.answer, source_id: joined.source_id.as_u32() })
     }
 
@@ -102,7 +102,7 @@ impl MeetingMedia for EngineConversation {
                 JoinError::Duplicate(_) => {
                     MediaError::Speech(format!("participant {who} speaks by its own connection"))
                 }
-                error => refused(error),
+                error => refused(&error),
             })
         })
     }
@@ -156,7 +156,7 @@ impl MeetingMedia for EngineConversation {
     }
 }
 
-fn refused(error: JoinError) -> MediaError {
+fn refused(error: &JoinError) -> MediaError {
     let text = error.to_string();
     match error {
         JoinError::Offer(_) => MediaError::Offer(text),
