@@ -6,6 +6,7 @@ endpoint was exercised by which driver is kept, so that an endpoint nobody drove
 
 import contextlib
 import json
+import os
 import re
 import traceback
 
@@ -124,7 +125,7 @@ class Judge:
         for name, version, family in missing:
             print(f"         not exercised, or never right: {name} {version} /{family}")
         if self.schemas is None:
-            self.skip("replies against the CSDL", f"no extracts in {csdl.folder()}; set ANTIPHON_CSDL")
+            self.skip("replies against the CSDL", f"no extracts in {os.path.normpath(csdl.folder())}; ANTIPHON_CSDL names their folder")
         else:
             detail = f"{self.replies} replies, {self.notifications} notification bodies, {len(self.findings)} kinds of difference"
             print(f"{'FAIL' if self.findings else 'ok':8} {'replies and notifications against the CSDL':44} {detail}")
