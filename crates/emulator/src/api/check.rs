@@ -8,6 +8,7 @@ use antiphon_graph::{Call, IdentitySet, InvitationParticipantInfo, MediaConfig, 
 
 use super::ApiError;
 use crate::call::Call as CallOfBot;
+use crate::entra::Callee;
 use crate::meeting::Member;
 use crate::notify::Address;
 use crate::service::Service;
@@ -215,6 +216,16 @@ pub(super) fn is_meeting(world: &World, call: &CallOfBot) -> Result<(), ApiError
             Err(ApiError::invalid("This is for meetings; the call is a group call, which has no recording of its own."))
         }
         _ => Ok(()),
+    }
+}
+
+/// A telephone number can be called by a resource account of the application only: it does not ring for others.
+pub(super) fn bar_telephone(call: &crate::call::Call, target: &InvitationParticipantInfo, callee: &mut Callee) {
+    let source = call.resource.source.as_ref().and_then(|source| source.identity.as_ref());
+    let called = call.resource.targets.iter().flatten().filter_map(|target| target.identity.as_ref());
+    let instance = source.into_iter().chain(called).any(|identity| identity.application_instance.is_some());
+    if !instance && target.identity.as_ref().is_some_and(|identity| identity.phone.is_some()) {
+        *callee = Callee::Barred;
     }
 }
 

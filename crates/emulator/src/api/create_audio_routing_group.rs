@@ -23,6 +23,7 @@ impl From<GroupError> for ApiError {
             GroupError::NoCall => Self::call_not_found(),
             GroupError::NoGroup(_) => Self::not_found(error.to_string()),
             GroupError::Duplicate(_) => Self::conflict(error.to_string()),
+            GroupError::TooMany => Self::too_many(error.to_string()),
             GroupError::Rule(ref rule) => Self::invalid(error.to_string()).about(rule.member()),
             GroupError::Fixed(member) => Self::invalid(error.to_string()).about(member),
             GroupError::Media(_) => Self::internal(error.to_string()),

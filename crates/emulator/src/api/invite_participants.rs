@@ -47,7 +47,9 @@ fn handler(service: &Service, request: &ApiRequest) -> Result<Reply, ApiError> {
         let call = request.own_group_call(world)?;
         let id = call.id.clone();
         check_call(world, call, &invitees)?;
-        bar_telephones(call, &mut invitees);
+        for invitee in &mut invitees {
+            check::bar_telephone(call, &invitee.target, &mut invitee.callee);
+        }
         let operation = match invitees[0].target.replaces_call_id.clone() {
             Some(replaced) => {
                 let target = invitees.remove(0).target;
@@ -97,19 +99,6 @@ fn check_call(world: &World, call: &Call, invitees: &[Invitee]) -> Result<(), Ap
         }
     }
     Ok(())
-}
-
-/// Telephone numbers can be called by a resource account of the application only.
-fn bar_telephones(call: &Call, invitees: &mut [Invitee]) {
-    let source = call.resource.source.as_ref().and_then(|source| source.identity.as_ref());
-    if source.is_some_and(|identity| identity.application_instance.is_some()) {
-        return;
-    }
-    for invitee in invitees {
-        if invitee.target.identity.as_ref().is_some_and(|identity| identity.phone.is_some()) {
-            invitee.callee = Callee::Barred;
-        }
-    }
 }
 
 /// The peer-to-peer call the invited person leaves.

@@ -36,6 +36,9 @@ fn handler(service: &Service, request: &ApiRequest) -> Result<Reply, ApiError> {
     service.change(|world, now| {
         let call = request.own_incoming_call(world)?;
         let id = call.id.clone();
+        for (target, callee) in &mut targets {
+            check::bar_telephone(call, target, callee);
+        }
         if let Some(address) = address {
             call.outbox.readdress(address);
         }

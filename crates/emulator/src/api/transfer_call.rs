@@ -16,7 +16,7 @@ pub(super) const ENDPOINT: Endpoint = Endpoint { method: Method::POST, path: "/c
 fn handler(service: &Service, request: &ApiRequest) -> Result<Reply, ApiError> {
     let transfer: Transfer = request.json()?;
     let target = transfer.transfer_target.ok_or_else(|| ApiError::invalid("transferTarget is required."))?;
-    let callee = service.directory().callee(check::target("transferTarget", &target)?);
+    let mut callee = service.directory().callee(check::target("transferTarget", &target)?);
     // Where a participant of a group call goes on talking; opened before anything changes.
     let place = match &transfer.transferee {
         Some(_) => Some(service.open_media()?),
@@ -26,6 +26,7 @@ fn handler(service: &Service, request: &ApiRequest) -> Result<Reply, ApiError> {
         let call = request.own_established_call(world)?;
         let (id, tenant_id) = (call.id.clone(), call.tenant_id.clone());
         let transferee = transferee(world, call, transfer.transferee.as_ref())?;
+        check::bar_telephone(call, &target, &mut callee);
         match (target.replaces_call_id.clone(), transferee) {
             (Some(other), None) => {
                 // Another application's call does not exist, here as everywhere.

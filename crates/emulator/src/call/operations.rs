@@ -110,9 +110,10 @@ impl Operations {
         self.running.iter().filter_map(|running| running.due).min()
     }
 
-    /// Ends the first operation that is due, as it was meant to.
+    /// Ends the operation that was due first, as it was meant to.
     pub(crate) fn end_due(&mut self, now: ServiceTime) -> Option<CommsOperation> {
-        let index = self.running.iter().position(|running| running.due.is_some_and(|due| due <= now))?;
+        let due = |(index, running): (usize, &Running)| Some((running.due.filter(|due| *due <= now)?, index));
+        let (_, index) = self.running.iter().enumerate().filter_map(due).min()?;
         let ended = self.running.remove(index)?;
         self.take_turn(ended.due.unwrap_or(now));
         Some(ended.end(OperationStatus::Completed, None))

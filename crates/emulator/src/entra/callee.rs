@@ -5,6 +5,7 @@
 
 use antiphon_graph::permission::Permission;
 use antiphon_graph::{Identity, IdentitySet};
+use uuid::Uuid;
 
 use super::{AnsweringAction, App, Directory, User};
 
@@ -66,8 +67,16 @@ impl User {
 }
 
 impl App {
+    /// A caller as this application may see them: without any calling permission, nobody by name.
+    pub(crate) fn shown(&self, caller: IdentitySet, tenant: &str) -> IdentitySet {
+        if self.sees_callers_of(tenant) {
+            return caller;
+        }
+        IdentitySet { encrypted: Some(Identity::of(Uuid::new_v4().to_string())), ..IdentitySet::default() }
+    }
+
     /// Whether incoming calls of a tenant show this application who is calling.
-    pub(crate) fn sees_callers_of(&self, tenant: &str) -> bool {
+    fn sees_callers_of(&self, tenant: &str) -> bool {
         const ENOUGH: [Permission; 5] = [
             Permission::AccessMedia,
             Permission::Initiate,

@@ -2,7 +2,7 @@
 //!
 //! Bounded and ordered; filled under the service's lock, emptied by the call's courier. Policy when full: the oldest
 //! waiting roster notification is dropped and counted (the client sees a gap or a later full roster); at four times
-//! the limit the oldest event; call states are kept, as a call has only a handful of them. Closed with the call; what is
+//! the limit the oldest event, at sixteen times the oldest state; the last state is always kept. Closed with the call; what is
 //! in it is still delivered. Each notification goes where the call's notifications went when it was written.
 
 use std::collections::VecDeque;
@@ -30,6 +30,9 @@ pub(crate) struct Letter {
 
 /// How many times its limit a queue may hold before it loses what nothing repairs.
 const EVENT_FACTOR: usize = 4;
+
+/// How many times its limit a queue may hold before it loses the oldest state: nobody has taken anything for very long.
+const STATE_FACTOR: usize = 16;
 
 /// A call's queue of notifications.
 #[derive(Debug)]
@@ -66,18 +69,21 @@ impl Outbox {
         }
         let full = state.waiting.len() >= self.limit;
         let overfull = state.waiting.len() >= self.limit.saturating_mul(EVENT_FACTOR);
+        let hopeless = state.waiting.len() >= self.limit.saturating_mul(STATE_FACTOR);
         let droppable = |subject| match subject {
             Subject::Roster => full,
             Subject::Event => overfull,
-            Subject::State | Subject::Incoming => false,
+            Subject::State => hopeless,
+            Subject::Incoming => false,
         };
         let oldest = |wanted| state.waiting.iter().position(|letter| letter.notification.subject == wanted);
-        let victim = [Subject::Roster, Subject::Event].into_iter().filter(|s| droppable(*s)).find_map(oldest);
+        let victim =
+            [Subject::Roster, Subject::Event, Subject::State].into_iter().filter(|s| droppable(*s)).find_map(oldest);
         let mut dropped = 0;
         if let Some(index) = victim {
             state.waiting.remove(index);
             dropped = 1;
-        } else if droppable(notification.subject) {
+        } else if droppable(notification.subject) && notification.subject != Subject::State {
             return 1;
         }
         let to = Arc::clone(&state.to);

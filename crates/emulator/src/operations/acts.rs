@@ -7,11 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use antiphon_graph::blob::SdpType;
-use antiphon_graph::{CallId, Identity, IdentitySet, Modality, ParticipantId, ParticipantInfo, Tone};
+use antiphon_graph::{CallId, IdentitySet, Modality, ParticipantId, ParticipantInfo, Tone};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
 use super::{OperationError, ParticipantView, PersonView, SessionDescription};
 use crate::call::reason;
@@ -402,14 +401,12 @@ fn participant_of(world: &World, id: &MeetingId, user: &User) -> Result<Particip
         .ok_or_else(|| OperationError::NotFound(format!("the user {:?} is not in this conversation", user.id)))
 }
 
-/// The caller as the application may see them: without any calling permission, nobody by name.
+/// The caller as the application may see them.
 fn shown_source(user: &User, app: &App, participant: ParticipantId) -> ParticipantInfo {
-    let identity = if app.sees_callers_of(&user.tenant_id) {
-        user.identity()
-    } else {
-        IdentitySet { encrypted: Some(Identity::of(Uuid::new_v4().to_string())), ..IdentitySet::default() }
-    };
-    ParticipantInfo { participant_id: Some(participant), ..ParticipantInfo::of(identity) }
+    ParticipantInfo {
+        participant_id: Some(participant),
+        ..ParticipantInfo::of(app.shown(user.identity(), &user.tenant_id))
+    }
 }
 
 fn millis(span: Duration) -> u64 {

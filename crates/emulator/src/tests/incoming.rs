@@ -284,3 +284,60 @@ async fn caller_who_gives_up_ends_the_announced_call() {
     rig.service.remove_participant(&conversation.id, &conversation.participants[0].participant_id).unwrap();
     assert_eq!(rig.webhook.next().await.summary(), "deleted terminated 200/4097");
 }
+
+#[tokio::test]
+async fn caller_who_hangs_up_stops_what_a_redirect_rings() {
+    let rig = Rig::start().await;
+    let pia = rig.user("Pia", Answering::default());
+    let bot = rig.callee(CALL).await;
+    let incoming = rig.user_calls(&pia, &bot, |_| {}).await;
+    let targets: Vec<Value> = (0..3)
+        .map(|n| rig.user(&format!("U{n}"), Answering::at_once(AnsweringAction::Ring)))
+        .map(|user| json!({ "identity": { "user": { "id": user.id } } }))
+        .collect();
+    bot.post(&format!("{}/redirect", path_of(&incoming)), json!({ "targets": targets })).await.expect(202);
+    let conversation = rig.service.conversation_views().remove(0);
+    rig.service.remove_participant(&conversation.id, &conversation.participants[0].participant_id).unwrap();
+    assert!(rig.service.ring_views().is_empty());
+    assert_eq!(rig.webhook.next().await.summary(), "deleted terminated 200/4521");
+    assert!(rig.service.conversation_views().is_empty());
+}
+
+#[tokio::test]
+async fn redirecting_bot_that_gives_up_disappoints_whoever_rang_it() {
+    let rig = Rig::start().await;
+    let meeting = rig.meeting();
+    let quinn = rig.user("Quinn", Answering::at_once(AnsweringAction::Ring));
+    let inviter = rig.bot(&["Calls.JoinGroupCall.All", "Calls.InitiateGroupCall.All", "Calls.AccessMedia.All"]).await;
+    let call = inviter.join(&meeting).await;
+    let invited = rig.callee(CALL).await;
+    let body = json!({ "participants": [{ "identity": { "application": { "id": invited.app.app_id } } }] });
+    inviter.post(&format!("{}/participants/invite", path_of(&call)), body).await.expect(200);
+    let announced = rig.service.ring_views().remove(0).call_id.unwrap();
+    let path = format!("/v1.0/communications/calls/{}", announced.as_str());
+    let target = json!({ "identity": { "user": { "id": quinn.id } } });
+    invited.post(&format!("{path}/redirect"), json!({ "targets": [target] })).await.expect(202);
+    assert_eq!(rig.service.ring_views().len(), 1);
+    invited.delete(&path).await.expect(204);
+    assert!(rig.service.ring_views().is_empty());
+    loop {
+        let told = rig.webhook.next().await.summary();
+        if told.contains("inviteParticipantsOperation") {
+            assert_eq!(told, "deleted inviteParticipantsOperation Failed 408/10057");
+            return;
+        }
+    }
+}
+
+#[tokio::test]
+async fn answered_call_outlives_a_webhook_that_refuses_its_announcement() {
+    let rig = Rig::start().await;
+    let pia = rig.user("Pia", Answering::default());
+    let bot = rig.callee(JOIN).await;
+    let incoming = rig.user_calls(&pia, &bot, |_| {}).await;
+    bot.post(&format!("{}/answer", path_of(&incoming)), answer_body(&bot)).await.expect(202);
+    let id = CallId::new(incoming["id"].as_str().unwrap());
+    rig.service.change(|world, now| world.unreachable(&id, now));
+    bot.connect(&incoming);
+    assert_eq!(bot.get(&path_of(&incoming)).await.expect(200)["state"], "established");
+}

@@ -171,3 +171,37 @@ async fn guest_who_is_never_let_in_is_sent_away_after_half_an_hour() {
     rig.pass(SECOND).await;
     assert_eq!(rig.webhook.summaries(2).await, ["updated establishing", "deleted terminated 200/5855"]);
 }
+
+#[tokio::test]
+async fn hanging_up_during_a_hand_over_leaves_no_conversation_behind() {
+    let rig = Rig::start().await;
+    let users = ["Pia", "Quinn"].map(|name| rig.user(name, Answering::at_once(AnsweringAction::Answer)));
+    let bot = rig.bot(&["Calls.InitiateGroupCall.All", "Calls.Initiate.All", "Calls.AccessMedia.All"]).await;
+    let call = bot.call(&[&users[0], &users[1]]).await;
+    rig.settle().await;
+    let sue = rig.user("Sue", Answering::at_once(AnsweringAction::Ring));
+    let body = json!({
+        "transferTarget": { "identity": { "user": { "id": sue.id } } },
+        "transferee": { "identity": { "user": { "id": users[0].id } } },
+    });
+    bot.post(&format!("{}/transfer", path_of(&call)), body).await.expect(202);
+    assert_eq!(rig.service.conversation_views().len(), 2);
+    bot.delete(&path_of(&call)).await.expect(204);
+    assert!(rig.service.ring_views().is_empty());
+    assert_eq!(names(&rig), [["Pia", "Quinn"]]);
+}
+
+#[tokio::test]
+async fn partner_who_hangs_up_during_a_transfer_ends_it() {
+    let rig = Rig::start().await;
+    let bot = rig.bot(CALL).await;
+    let call = talking(&rig, &bot, "Pia").await;
+    let quinn = rig.user("Quinn", Answering::at_once(AnsweringAction::Ring));
+    let body = json!({ "transferTarget": { "identity": { "user": { "id": quinn.id } } } });
+    bot.post(&format!("{}/transfer", path_of(&call)), body).await.expect(202);
+    let conversation = rig.service.conversation_views().remove(0);
+    let pia = conversation.participants.iter().find(|person| person.display_name == "Pia").unwrap();
+    rig.service.remove_participant(&conversation.id, &pia.participant_id).unwrap();
+    assert_eq!(rig.webhook.summaries(2).await, ["updated transferring", "deleted terminated 200/4521"]);
+    assert!(rig.service.ring_views().is_empty() && rig.service.conversation_views().is_empty());
+}

@@ -3,7 +3,7 @@
 //! Part of [`World`]. Looking a call up checks its owner: another application's call does not exist.
 
 use antiphon_graph::wire::Version;
-use antiphon_graph::{CallId, Participant, Tone};
+use antiphon_graph::{CallId, CallState, Participant, Tone};
 
 use super::World;
 use crate::call::{Call, CallInput, reason};
@@ -45,6 +45,9 @@ impl World {
 
     /// The bot hangs up.
     pub(crate) fn hang_up(&mut self, id: &CallId, now: ServiceTime) {
+        if let Some(call) = self.calls.get_mut(id).filter(|call| call.machine.state() == CallState::Incoming) {
+            call.refusal = Some(reason::declined());
+        }
         self.feed(id, CallInput::HangUp, now);
     }
 
@@ -82,8 +85,12 @@ impl World {
         self.feed(id, CallInput::End(reason::removed()), now);
     }
 
-    /// Nobody took the announcement of an incoming call.
+    /// Nobody took the announcement of an incoming call. One that was answered all the same goes on.
     pub(crate) fn unreachable(&mut self, id: &CallId, now: ServiceTime) {
+        match self.calls.get_mut(id) {
+            Some(call) if call.machine.state() == CallState::Incoming => call.refusal = Some(reason::no_endpoint()),
+            _ => return,
+        }
         self.feed(id, CallInput::End(reason::no_endpoint()), now);
     }
 }

@@ -11,6 +11,9 @@ use super::World;
 use crate::call::Call;
 use crate::meeting::{GroupRuleError, MediaError, Meeting, MeetingId, check_group};
 
+/// Most groups of one call.
+const MAX_GROUPS: usize = 256;
+
 /// Why a routing group was not changed.
 #[derive(Debug, Error)]
 pub(crate) enum GroupError {
@@ -22,6 +25,8 @@ pub(crate) enum GroupError {
     Duplicate(String),
     #[error("{0} of an audioRoutingGroup cannot change: delete it and create another.")]
     Fixed(&'static str),
+    #[error("A call may have at most {MAX_GROUPS} audioRoutingGroups.")]
+    TooMany,
     #[error(transparent)]
     Rule(#[from] GroupRuleError),
     #[error("The routes cannot be set: {0}")]
@@ -44,6 +49,9 @@ impl World {
         let name = name.unwrap_or_else(|| Uuid::new_v4().to_string());
         if call.group_index(&name).is_some() {
             return Err(GroupError::Duplicate(name));
+        }
+        if call.groups.len() >= MAX_GROUPS {
+            return Err(GroupError::TooMany);
         }
         group.id = Some(name);
         let group = check(group, meeting)?;

@@ -156,6 +156,7 @@ impl World {
             self.ring_answered_by_bot(&ring, now);
         }
         self.feed(id, CallInput::Answer { has_media: answer.is_some() }, now);
+        self.settle(&meeting, now);
         Ok(())
     }
 

@@ -172,10 +172,10 @@ impl World {
         if !self.meetings.contains_key(id) {
             return false;
         }
-        self.rings.retain(|_, ring| ring.meeting != *id);
         for call in self.calls_of(id) {
             self.feed(&call, CallInput::End(reason.clone()), now);
         }
+        self.refuse_rings_into(id, now);
         if let Some(meeting) = self.meetings.remove(id) {
             meeting.media.close();
         }
@@ -356,16 +356,20 @@ impl World {
         let Some(meeting) = self.meetings.get(id) else {
             return;
         };
-        let waiting = |call: &&Call| {
-            call.meeting == *id && matches!(call.machine.state(), CallState::Incoming | CallState::Redirecting)
-        };
+        let announced = |call: &&Call| call.meeting == *id && call.machine.state() == CallState::Incoming;
         let rings = self.rings.values().filter(|ring| ring.meeting == *id && ring.app_call.is_none()).count();
-        let expected = rings + self.calls.values().filter(waiting).count();
+        let expected = rings + self.calls.values().filter(announced).count();
+        // A bot that hands its only partner over is no company for whoever may come.
+        let leaving = |member: &&Member| {
+            let call = member.call().and_then(|call| self.calls.get(call));
+            call.is_some_and(|call| call.machine.state() == CallState::Transferring) && meeting.is_peer_to_peer()
+        };
+        let present = meeting.inhabitants().filter(|member| !leaving(member)).count();
         let nobody_shown = expected == 0 && meeting.inhabitants().all(|member| member.hidden);
         let reason = match meeting.kind {
             MeetingKind::Scheduled(_) => return,
             MeetingKind::GroupCall if nobody_shown && !meeting.members.is_empty() => reason::only_hidden_left(),
-            _ if meeting.inhabitants().count() + expected >= 2 => return self.limit_small_talk(id, now),
+            _ if present >= 2 || (present == 1 && expected >= 1) => return self.limit_small_talk(id, now),
             MeetingKind::PeerToPeer => reason::peer_hung_up(),
             MeetingKind::GroupCall if meeting.peak < 2 => reason::nobody_joined(),
             MeetingKind::GroupCall => reason::left_alone(),
@@ -379,7 +383,7 @@ impl World {
         for call in answered {
             self.feed(&call, CallInput::End(reason.clone()), now);
         }
-        self.rings.retain(|_, ring| ring.meeting != *id);
+        self.refuse_rings_into(id, now);
         if let Some(meeting) = self.meetings.remove(id) {
             meeting.media.close();
         }
@@ -393,8 +397,8 @@ impl World {
             return;
         }
         for member in self.meetings.get_mut(id).into_iter().flat_map(|meeting| &mut meeting.members) {
-            if let MemberKind::Person { hang_up_at: hang_up_at @ None, .. } = &mut member.kind
-                && member.source_id.is_none()
+            if let MemberKind::Person { connect_by: None, hang_up_at: hang_up_at @ None } = &mut member.kind
+                && !member.connected
             {
                 *hang_up_at = Some(now.after(SMALL_TALK));
             }

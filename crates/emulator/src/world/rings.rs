@@ -59,11 +59,16 @@ impl Purpose {
         }
     }
 
-    /// The call that whoever answers will be talking in, for bots; a person's ring has a conversation.
-    fn waiting_call(&self) -> &CallId {
+    /// Whether a call waits for the outcome, or has passed somebody else's on.
+    fn concerns(&self, wanted: &CallId) -> bool {
+        self.call() == wanted || self.caller().is_some_and(|caller| caller.concerns(wanted))
+    }
+
+    /// What the bot waits for whose ringing this passes on.
+    fn caller(&self) -> Option<&Purpose> {
         match self {
-            Self::Redirection { caller: Some(caller), .. } => caller.waiting_call(),
-            other => other.call(),
+            Self::Redirection { caller, .. } => caller.as_deref(),
+            _ => None,
         }
     }
 }
@@ -178,12 +183,12 @@ impl World {
     fn announce_ring(&mut self, ring: &Ring, app: App, now: ServiceTime) -> Option<CallId> {
         let caller = self.calls.get(ring.purpose.call())?;
         let tenant_id = caller.tenant_id.clone();
-        let identity =
-            self.meetings.get(&caller.meeting)?.member(&caller.participant).map(|member| member.identity.clone());
+        let member = self.meetings.get(&caller.meeting)?.member(&caller.participant);
+        let identity = member.map(|member| member.identity.clone()).unwrap_or_default();
         let announcement = Announcement {
-            app,
             meeting: ring.meeting.clone(),
-            source: ParticipantInfo::of(identity.unwrap_or_default()),
+            source: ParticipantInfo::of(app.shown(identity, &tenant_id)),
+            app,
             tenant_id,
             modalities: vec![Modality::Audio],
             observed: None,
@@ -229,7 +234,7 @@ impl World {
         };
         match user.answering.action {
             AnsweringAction::Answer => {
-                if let Err(error) = self.answer_ring(id, None, now) {
+                if let Err(error) = self.answer_ring(id, None, at) {
                     tracing::warn!(ring = %id, %error, "a scripted answer failed");
                     self.refuse_ring(id, reason::no_endpoint(), now);
                 }
@@ -301,8 +306,12 @@ impl World {
     }
 
     fn fulfil_before_roster(&mut self, purpose: &Purpose, now: ServiceTime) {
-        if let Purpose::Invitation { call, operation } = purpose {
-            self.end_operation(call, operation, OperationStatus::Completed, None, now);
+        match purpose {
+            Purpose::Invitation { call, operation } => {
+                self.end_operation(call, operation, OperationStatus::Completed, None, now);
+            }
+            Purpose::Redirection { caller: Some(caller), .. } => self.fulfil_before_roster(caller, now),
+            _ => {}
         }
     }
 
@@ -316,8 +325,9 @@ impl World {
             }
             Purpose::GroupTarget { .. } | Purpose::Invitation { .. } => {}
             Purpose::Redirection { call, caller } => {
+                // The first to answer counts: the others stop before the call that rang them ends.
+                self.silence(call, now);
                 if let Some(caller) = caller {
-                    self.fulfil_before_roster(caller, now);
                     self.fulfil(caller, ring, now);
                 }
                 self.feed(call, CallInput::End(reason::redirected()), now);
@@ -350,7 +360,7 @@ impl World {
                 }
             }
             Purpose::Redirection { call, caller } => {
-                if self.rings.values().all(|ring| ring.purpose.call() != call) {
+                if !self.rings.values().any(|ring| ring.purpose.concerns(call)) {
                     if let Some(caller) = caller {
                         self.disappoint(caller, why.clone(), now);
                     }
@@ -363,20 +373,51 @@ impl World {
         }
     }
 
-    /// A call is over: what rings for it stops.
-    pub(super) fn stop_rings_of(&mut self, call: &CallId, now: ServiceTime) {
-        let stopped: Vec<ParticipantId> = self
-            .rings
-            .values()
-            .filter(|ring| ring.purpose.call() == call || ring.purpose.waiting_call() == call)
-            .map(|ring| ring.id.clone())
-            .collect();
-        for id in stopped {
-            if let Some(ring) = self.rings.remove(&id)
-                && let Some(app_call) = ring.app_call
-            {
-                self.feed(&app_call, CallInput::End(reason::caller_gave_up()), now);
+    /// A call is over: what rings for it stops, and whoever depended on that learns of it.
+    pub(super) fn stop_rings_of(&mut self, ended: &CallId, now: ServiceTime) {
+        let mut disappointed: Vec<Purpose> = Vec::new();
+        let mut passed_on: Vec<CallId> = Vec::new();
+        let mut places: Vec<MeetingId> = Vec::new();
+        for ring in self.silence(ended, now) {
+            let mut purpose = Some(&ring.purpose);
+            while let Some(level) = purpose {
+                purpose = level.caller();
+                if level.call() != ended {
+                    passed_on.push(level.call().clone());
+                } else {
+                    // Whoever rang the call that has ended waits in vain.
+                    disappointed.extend(purpose.take().filter(|caller| !disappointed.contains(caller)).cloned());
+                }
             }
+            places.push(ring.meeting);
+        }
+        for call in passed_on {
+            self.feed(&call, CallInput::End(reason::caller_gave_up()), now);
+        }
+        for purpose in disappointed {
+            self.disappoint(&purpose, reason::not_answered(), now);
+        }
+        for place in places {
+            self.settle(&place, now);
+        }
+    }
+
+    /// Stops everything that rings for a call, telling only the applications that ring.
+    fn silence(&mut self, call: &CallId, now: ServiceTime) -> Vec<Ring> {
+        let concerned = self.rings.values().filter(|ring| ring.purpose.concerns(call)).map(|ring| ring.id.clone());
+        let concerned: Vec<ParticipantId> = concerned.collect();
+        let silenced: Vec<Ring> = concerned.iter().filter_map(|id| self.rings.remove(id)).collect();
+        for app_call in silenced.iter().filter_map(|ring| ring.app_call.as_ref()) {
+            self.feed(app_call, CallInput::End(reason::caller_gave_up()), now);
+        }
+        silenced
+    }
+
+    /// Everything that still rings into a conversation that ends is given up.
+    pub(super) fn refuse_rings_into(&mut self, meeting: &MeetingId, now: ServiceTime) {
+        let into = self.rings.values().filter(|ring| ring.meeting == *meeting).map(|ring| ring.id.clone());
+        for id in into.collect::<Vec<_>>() {
+            self.refuse_ring(&id, reason::no_endpoint(), now);
         }
     }
 }

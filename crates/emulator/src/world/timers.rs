@@ -9,6 +9,9 @@ use crate::call::{Call, CallInput, reason};
 use crate::clock::ServiceTime;
 use crate::meeting::{MediaEvent, MediaEventKind, MeetingId, MemberKind};
 
+/// Rounds in which what is due may make more due.
+const CASCADE: usize = 1000;
+
 impl World {
     /// Takes a report of the media engine. Reports about those who have left are ignored.
     pub(crate) fn media_event(&mut self, event: &MediaEvent, now: ServiceTime) {
@@ -54,6 +57,17 @@ impl World {
 
     /// Does everything that is due at `now`.
     pub(crate) fn advance(&mut self, now: ServiceTime) {
+        // What happens may make more due: somebody who answered at a past moment has hung up since.
+        for _ in 0..CASCADE {
+            self.advance_once(now);
+            if self.next_deadline().is_none_or(|deadline| deadline > now) {
+                return;
+            }
+        }
+        tracing::warn!("deadlines keep coming due; the rest is left for the next round");
+    }
+
+    fn advance_once(&mut self, now: ServiceTime) {
         self.advance_operations(now);
         self.advance_rings(now);
         let due = |call: &&Call| call.machine.deadline().is_some_and(|deadline| deadline <= now);

@@ -116,6 +116,7 @@ impl World {
         person.source_id = None;
         person.connected = false;
         person.on_hold = false;
+        person.shares_screen = false;
         change(&mut person);
         person.in_roster = !person.hidden;
         let id = person.id.clone();
