@@ -157,15 +157,20 @@ async fn serve_http<S: AsyncRead + AsyncWrite + Unpin>(
         tracing::debug!(peer = %connection.peer, %error, "connection ended");
     }
     let stream = serving.into_parts().io.into_inner();
-    tokio::select! {
-        _ = tokio::time::timeout(patience, linger(stream)) => {}
-        () = stopped(&mut stopping) => {}
-    }
+    // A peer that does not close its half either is left alone after a while.
+    let _ = tokio::time::timeout(patience, linger(stream, &mut stopping)).await;
 }
 
 /// Closes our half, then reads what the peer still sends. Closing both at once would reset a connection with unread bytes
 /// in it, and the peer would lose the answer that told it why.
-async fn linger<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) -> io::Result<u64> {
+async fn linger<S: AsyncRead + AsyncWrite + Unpin>(
+    mut stream: S,
+    stopping: &mut watch::Receiver<bool>,
+) -> io::Result<u64> {
     stream.shutdown().await?;
-    tokio::io::copy(&mut stream.take(LINGER_BYTES), &mut tokio::io::sink()).await
+    let (mut unread, mut nowhere) = (stream.take(LINGER_BYTES), tokio::io::sink());
+    tokio::select! {
+        () = stopped(stopping) => Ok(0),
+        read = tokio::io::copy(&mut unread, &mut nowhere) => read,
+    }
 }
