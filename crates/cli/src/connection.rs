@@ -18,6 +18,9 @@ pub(crate) const GRAPH: &str = "https://graph.microsoft.com";
 /// Its token authority.
 pub(crate) const LOGIN: &str = "https://login.microsoftonline.com";
 
+/// The variable that azure-identity takes the token authority from.
+const AZURE_AUTHORITY: &str = "AZURE_AUTHORITY_HOST";
+
 /// Looks a variable up; empty counts as absent.
 pub(crate) type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 
@@ -100,9 +103,10 @@ pub(crate) struct ConnectionOptions {
 impl ServiceOptions {
     /// The base URL, checked and without a slash at its end; `None` if nobody named one.
     pub(crate) fn base_url(&self, environment: Environment<'_>) -> anyhow::Result<Option<String>> {
-        match self.service.clone().or_else(|| environment("ANTIPHON_SERVICE")) {
-            Some(url) => base_url("--service", &url).map(Some),
-            None => Ok(None),
+        match (&self.service, environment("ANTIPHON_SERVICE")) {
+            (Some(url), _) => base_url("--service", url).map(Some),
+            (None, Some(url)) => base_url("ANTIPHON_SERVICE", &url).map(Some),
+            (None, None) => Ok(None),
         }
     }
 
@@ -122,10 +126,16 @@ impl ServiceOptions {
 impl CredentialOptions {
     /// The authority for a service, checked.
     pub(crate) fn authority(&self, service: Option<&str>, environment: Environment<'_>) -> anyhow::Result<String> {
-        let named =
-            self.authority.clone().or_else(|| first(environment, &["ANTIPHON_AUTHORITY", "AZURE_AUTHORITY_HOST"]));
-        match named {
-            Some(url) => base_url("--authority", &url),
+        if let Some(url) = &self.authority {
+            return base_url("--authority", url);
+        }
+        if let Some(url) = environment("ANTIPHON_AUTHORITY") {
+            return base_url("ANTIPHON_AUTHORITY", &url);
+        }
+        match environment(AZURE_AUTHORITY) {
+            // The constants of azure-identity are bare hosts.
+            Some(host) if !host.contains("://") => base_url(AZURE_AUTHORITY, &format!("https://{}", host.trim())),
+            Some(url) => base_url(AZURE_AUTHORITY, &url),
             None => Ok(service.filter(|service| *service != GRAPH).unwrap_or(LOGIN).to_owned()),
         }
     }
@@ -188,20 +198,31 @@ fn first(environment: Environment<'_>, names: &[&str]) -> Option<String> {
     names.iter().find_map(|name| environment(name))
 }
 
-/// An absolute http or https URL without version and without a slash at its end.
-fn base_url(flag: &str, text: &str) -> anyhow::Result<String> {
+/// An absolute http or https URL of nothing but scheme, host and port, without a slash at its end. `source` is the flag
+/// or variable that said it.
+fn base_url(source: &str, text: &str) -> anyhow::Result<String> {
     let url = reqwest::Url::parse(text.trim()).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
-    let url = url
-        .filter(reqwest::Url::has_host)
-        .with_context(|| format!("{flag} must be an absolute URL like https://127.0.0.1:8443, not {text:?}"))?;
+    let url = url.filter(reqwest::Url::has_host).with_context(|| {
+        format!("{source} must be an absolute URL like https://127.0.0.1:8443, not {:?}", shown(text))
+    })?;
     let path = url.path().trim_matches('/').to_ascii_lowercase();
     if Version::parse(&path).is_some() {
-        anyhow::bail!("{flag} goes without the version: drop /{path} from {text:?} (--beta selects it)");
+        anyhow::bail!("{source} goes without the version: drop /{path} from {:?} (--beta selects it)", shown(text));
     }
-    if !url.username().is_empty() || url.query().is_some() || url.fragment().is_some() {
-        anyhow::bail!("{flag} is scheme, host and port only, not {text:?}");
+    let userinfo = !url.username().is_empty() || url.password().is_some();
+    if userinfo || !path.is_empty() || url.query().is_some() || url.fragment().is_some() {
+        anyhow::bail!("{source} is scheme, host and port only, not {:?}", shown(text));
     }
-    Ok(text.trim().trim_end_matches('/').to_owned())
+    Ok(url.as_str().trim_end_matches('/').to_owned())
+}
+
+/// A URL, or what was meant as one, without user name and password, to be shown.
+pub(crate) fn shown(text: &str) -> String {
+    let text = text.trim();
+    match text.rsplit_once('@') {
+        Some((_, rest)) => format!("\u{2026}@{rest}"),
+        None => text.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -244,7 +265,10 @@ mod tests {
             ("ftp://x", "absolute URL"),
             ("https://x/v1.0/", "--beta selects it"),
             ("https://user@x", "scheme, host and port only"),
+            ("https://:pw@x", "scheme, host and port only"),
             ("https://x?y=1", "scheme, host and port only"),
+            ("https://x#y", "scheme, host and port only"),
+            ("https://x/tenant", "scheme, host and port only"),
         ] {
             let error = base_url("--service", text).unwrap_err().to_string();
             assert!(error.contains("--service") && error.contains(hint), "{text}: {error}");
@@ -256,5 +280,30 @@ mod tests {
     fn no_secret_is_printed() {
         let credentials = CredentialOptions { secret: Some("hush".to_owned()), ..CredentialOptions::default() };
         assert!(!format!("{credentials:?}").contains("hush"));
+    }
+
+    #[test]
+    fn no_user_name_and_no_password_is_printed() {
+        for text in ["https://ada:hush@x", "https://:hush@x/v1.0", "ada:hush@x", "https://ada:hu/hush@x", "//hush@h@x"]
+        {
+            let error = base_url("--service", text).unwrap_err().to_string();
+            assert!(!error.contains("hush") && !error.contains("ada") && error.contains("@x"), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn an_authority_of_the_environment_may_be_a_bare_host_and_its_variable_is_named() {
+        let credentials = CredentialOptions::default();
+        let authority = |name: &'static str, value: &'static str| {
+            credentials.authority(None, &move |asked| (asked == name).then(|| value.to_owned()))
+        };
+        for value in ["login.microsoftonline.us", " login.microsoftonline.us/ ", "https://login.microsoftonline.us/"] {
+            let url = authority("AZURE_AUTHORITY_HOST", value).expect(value);
+            assert_eq!(url, "https://login.microsoftonline.us", "{value}");
+        }
+        for name in ["AZURE_AUTHORITY_HOST", "ANTIPHON_AUTHORITY"] {
+            let error = authority(name, "https://login.microsoftonline.us/common").unwrap_err().to_string();
+            assert!(error.starts_with(name) && error.contains("scheme, host and port only"), "{error}");
+        }
     }
 }

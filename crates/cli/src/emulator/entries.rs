@@ -11,6 +11,8 @@ use serde::de::{DeserializeOwned, Error as _, SeqAccess, Visitor, value::SeqAcce
 use serde::{Deserialize, Deserializer};
 use toml::{Table, Value};
 
+use crate::connection::shown;
+
 /// An application to register.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -20,7 +22,7 @@ pub(crate) struct AppEntry {
     id: Option<String>,
     /// Client secret.
     #[serde(default)]
-    secret: Option<String>,
+    secret: Option<Hidden>,
     /// Name shown in rosters.
     #[serde(default)]
     name: Option<String>,
@@ -80,6 +82,10 @@ pub(crate) struct MeetingEntry {
     passcode: bool,
 }
 
+/// A text that no error and no log may show.
+#[derive(Clone, PartialEq)]
+pub(crate) struct Hidden(String);
+
 /// A calling permission, by any of its spellings.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct PermissionName(Permission);
@@ -107,14 +113,14 @@ enum Action {
 impl AppEntry {
     /// From `id=GUID,secret=TEXT,permissions=A+B,...`.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        from_pairs(text, &["permissions", "consent"])
+        from_pairs(text, &["permissions", "consent"], &["consent", "calling"])
     }
 
     /// With everything consented to.
     pub(crate) fn of(id: &str, secret: &str, permissions: &[Permission]) -> Self {
         Self {
             id: Some(id.to_owned()),
-            secret: Some(secret.to_owned()),
+            secret: Some(Hidden(secret.to_owned())),
             name: None,
             permissions: permissions.iter().copied().map(PermissionName).collect(),
             consent: ConsentEntry::All,
@@ -128,7 +134,7 @@ impl AppEntry {
         NewApp {
             display_name: self.name.clone().unwrap_or_else(|| "seeded application".to_owned()),
             app_id: self.id.clone(),
-            client_secret: self.secret.clone(),
+            client_secret: self.secret.clone().map(Hidden::into_inner),
             permissions: names(&self.permissions),
             without_calling: !self.calling,
             webhook_url: self.webhook.clone(),
@@ -149,7 +155,7 @@ impl AppEntry {
 impl UserEntry {
     /// From `name=TEXT,id=GUID,answering=reject,...`.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        let user: Self = from_pairs(text, &[])?;
+        let user: Self = from_pairs(text, &[], &[])?;
         user.check().map(|()| user)
     }
 
@@ -191,7 +197,7 @@ impl UserEntry {
 impl MeetingEntry {
     /// From `subject=TEXT,lobby=true,...`.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        from_pairs(text, &[])
+        from_pairs(text, &[], &["lobby", "passcode"])
     }
 
     /// One of a subject.
@@ -218,19 +224,25 @@ fn yes() -> bool {
     true
 }
 
-/// Reads `name=value,name=value`; `lists` are split at `+`.
-fn from_pairs<T: DeserializeOwned>(text: &str, lists: &[&str]) -> Result<T, String> {
+/// Reads `name=value,name=value`; `lists` are split at `+`, only `switches` can be true or false.
+///
+/// Any value may be a secret with a comma in it, so no error tells a value, nor a name that no member could have.
+fn from_pairs<T: DeserializeOwned>(text: &str, lists: &[&str], switches: &[&str]) -> Result<T, String> {
     let mut table = Table::new();
-    for pair in text.split(',').filter(|pair| !pair.is_empty()) {
-        let (name, value) = pair.split_once('=').ok_or_else(|| format!("write name=value, not {pair:?}"))?;
+    for (pair, index) in text.split(',').zip(1..).filter(|(pair, _)| !pair.is_empty()) {
+        let (name, value) =
+            pair.split_once('=').ok_or_else(|| format!("write name=value,name=value: pair {index} has no `=`"))?;
         let name = name.trim();
-        let value = match (value, value.parse::<i64>()) {
-            ("true" | "yes", _) => Value::Boolean(true),
-            ("false" | "no", _) => Value::Boolean(false),
+        if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-') {
+            return Err(format!("write name=value,name=value: what stands before the `=` of pair {index} is no name"));
+        }
+        let value = match value {
+            "true" | "yes" if switches.contains(&name) => Value::Boolean(true),
+            "false" | "no" if switches.contains(&name) => Value::Boolean(false),
             _ if lists.contains(&name) => {
                 Value::Array(value.split('+').filter(|one| !one.is_empty()).map(Value::from).collect())
             }
-            (_, Ok(number)) if name.ends_with("-ms") => Value::Integer(number),
+            _ if name.ends_with("-ms") => value.parse::<i64>().map_or_else(|_| Value::from(value), Value::Integer),
             _ => Value::from(value),
         };
         if table.insert(name.to_owned(), value).is_some() {
@@ -238,6 +250,28 @@ fn from_pairs<T: DeserializeOwned>(text: &str, lists: &[&str]) -> Result<T, Stri
         }
     }
     table.try_into().map_err(|error: toml::de::Error| error.to_string().replace('\n', " ").trim().to_owned())
+}
+
+impl Hidden {
+    /// The text itself.
+    pub(crate) fn into_inner(self) -> String {
+        self.0
+    }
+}
+
+impl fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(hidden)")
+    }
+}
+
+impl<'de> Deserialize<'de> for Hidden {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Value::deserialize(deserializer)? {
+            Value::String(text) => Ok(Self(text)),
+            _ => Err(D::Error::custom("must be a text in quotes")),
+        }
+    }
 }
 
 fn guid<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
@@ -252,7 +286,7 @@ fn url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::
     let text = String::deserialize(deserializer)?;
     match reqwest::Url::parse(&text) {
         Ok(url) if matches!(url.scheme(), "https" | "http") && url.has_host() => Ok(Some(text)),
-        _ => Err(D::Error::custom(format_args!("{text:?} is no absolute URL"))),
+        _ => Err(D::Error::custom(format_args!("{:?} is no absolute URL", shown(&text)))),
     }
 }
 
@@ -345,7 +379,8 @@ mod tests {
             (app("consent=3"), ["consent", "no calling permission"]),
             (app("webhook=here"), ["webhook", "no absolute URL"]),
             (app("sceret=x"), ["sceret", "expected one of"]),
-            (app("secret"), ["name=value", "secret"]),
+            (app("secret"), ["name=value", "pair 1"]),
+            (app("name=A,Sceret=x"), ["name=value", "pair 2"]),
             (app("id=1,id=2"), ["id", "twice"]),
             (user("id=1"), ["id", "not a GUID"]),
             (user("phone=1"), ["name", "missing"]),
@@ -358,5 +393,36 @@ mod tests {
                 assert!(error.contains(hint), "{hint}: {error}");
             }
         }
+    }
+
+    #[test]
+    fn no_error_tells_a_secret() {
+        let typo = AppEntry::parse("secret=hush,typo=x").unwrap_err();
+        assert!(typo.contains("typo") && typo.contains("expected one of"), "{typo}");
+        for text in [
+            "secret=hush,typo=x",
+            "secret=a,hush",
+            "secret=a,hush~1=b",
+            "secret=hush,id=1",
+            "secret=hush,secret=hush",
+            "secret=hush,calling=maybe",
+            "webhook=https//user:hush@x",
+        ] {
+            let error = AppEntry::parse(text).unwrap_err();
+            assert!(!error.contains("hush"), "{text}: {error}");
+        }
+        let app = AppEntry::parse("secret=hush").expect("valid");
+        assert!(!format!("{app:?}").contains("hush"));
+    }
+
+    #[test]
+    fn only_switches_are_true_or_false() {
+        let app = AppEntry::parse("secret=yes,name=true,consent=no,calling=false").expect("valid");
+        let new = app.registration();
+        assert_eq!((new.client_secret.as_deref(), new.display_name.as_str()), (Some("yes"), "true"));
+        assert!(new.without_calling && app.consent().is_none());
+        assert_eq!(UserEntry::parse("name=no").expect("valid").user().display_name, "no");
+        let meeting = MeetingEntry::parse("subject=false,lobby=true").expect("valid").meeting();
+        assert_eq!((meeting.subject.as_deref(), meeting.lobby), (Some("false"), true));
     }
 }

@@ -11,7 +11,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 
-use super::entries::{AppEntry, MeetingEntry, UserEntry};
+use super::entries::{AppEntry, Hidden, MeetingEntry, UserEntry};
 
 /// What the file can say; all of it optional.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -36,7 +36,7 @@ pub(crate) struct ConfigFile {
     #[serde(default, deserialize_with = "guid")]
     pub(crate) tenant: Option<String>,
     #[serde(default)]
-    pub(crate) admin_key: Option<String>,
+    pub(crate) admin_key: Option<Hidden>,
     #[serde(default)]
     pub(crate) allow_http_callbacks: bool,
     #[serde(default)]
@@ -52,6 +52,43 @@ pub(crate) struct ConfigFile {
     #[serde(default, rename = "meeting")]
     meetings: Vec<Spanned<MeetingEntry>>,
 }
+
+/// All members there are, of the file and of its entries.
+const MEMBERS: [&str; 33] = [
+    "listen",
+    "plain-http",
+    "media",
+    "advertise-media",
+    "media-threads",
+    "host-names",
+    "ca-file",
+    "trust",
+    "tenant",
+    "admin-key",
+    "allow-http-callbacks",
+    "strict-blob",
+    "strict-answer",
+    "strict-routing-groups",
+    "app",
+    "user",
+    "meeting",
+    "id",
+    "secret",
+    "name",
+    "permissions",
+    "consent",
+    "webhook",
+    "calling",
+    "phone",
+    "answering",
+    "after-ms",
+    "hang-up-after-ms",
+    "forward-to",
+    "subject",
+    "organizer",
+    "lobby",
+    "passcode",
+];
 
 /// An entry and where it was written, for errors that show only when it is used.
 #[derive(Clone, Debug)]
@@ -76,10 +113,7 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<(ConfigFile, Entries)> {
 }
 
 fn parse(text: &str, name: &str, folder: &Path) -> anyhow::Result<(ConfigFile, Entries)> {
-    let mut file: ConfigFile = toml::from_str(text).map_err(|error| {
-        let place = error.span().map_or_else(String::new, |span| format!(" line {}", line_of(text, span.start)));
-        anyhow::anyhow!("{name}{place} is not right\n{}", error.to_string().trim_end())
-    })?;
+    let mut file: ConfigFile = toml::from_str(text).map_err(|error| fault(name, text, error))?;
     file.ca_file = file.ca_file.map(|path| folder.join(path));
     file.trust = file.trust.iter().map(|path| folder.join(path)).collect();
     let entries = Entries {
@@ -91,6 +125,21 @@ fn parse(text: &str, name: &str, folder: &Path) -> anyhow::Result<(ConfigFile, E
         user.entry.check().map_err(|fault| anyhow::anyhow!("{}: {fault}", user.place))?;
     }
     Ok((file, entries))
+}
+
+/// What is wrong, by line and member; never the line itself, which may hold a secret.
+fn fault(name: &str, text: &str, mut error: toml::de::Error) -> anyhow::Error {
+    error.set_input(None);
+    let told = error.to_string().trim_end().replace('\n', " ");
+    let Some(at) = error.span().map(|span| span.start) else { return anyhow::anyhow!("{name} is not right: {told}") };
+    let line = line_of(text, at);
+    // Text that is no TOML has no path to its members. A piece of a secret may look like a name: only known ones are
+    // told.
+    let start = text.lines().nth(line - 1).and_then(|line| line.split_once('=')).map(|(start, _)| start.trim());
+    match start.filter(|start| MEMBERS.contains(start) && !told.contains(" in `")) {
+        Some(member) => anyhow::anyhow!("{name} line {line} is not right: {told} in `{member}`"),
+        None => anyhow::anyhow!("{name} line {line} is not right: {told}"),
+    }
 }
 
 fn placed<T>(list: &mut Vec<Spanned<T>>, header: &str, name: &str, text: &str) -> Vec<Placed<T>> {
@@ -135,6 +184,13 @@ mod tests {
             };
             assert!(example.lines().any(said), "docs/emulator.toml does not say {member}");
         }
+        for header in ["", "[[app]]\n", "[[user]]\n", "[[meeting]]\n"] {
+            let unknown = read_text(&format!("{header}x = 1")).unwrap_err().to_string();
+            let told = unknown.split_once("expected one of").expect("a list").1;
+            for member in told.split('`').skip(1).step_by(2) {
+                assert!(MEMBERS.contains(&member), "{member}");
+            }
+        }
     }
 
     #[test]
@@ -170,5 +226,29 @@ mod tests {
                 assert!(error.contains(hint), "{text}: {hint}: {error}");
             }
         }
+    }
+
+    #[test]
+    fn no_error_tells_a_secret() {
+        for (text, hints) in [
+            ("[[app]]\nsecret = \"hush\nname = \"A\"", &["line 2", "secret"][..]),
+            ("[[app]]\nsecret = hush", &["line 2", "secret"]),
+            ("[[app]]\nsecret = \"hush\", id = 1", &["line 2", "secret"]),
+            ("[[app]]\nsecret = \"\"\"a\nhush = \\q\"\"\"", &["line 3"]),
+            ("[[app]]\nsecret = [\"hush\"]", &["line 2", "app.secret", "text in quotes"]),
+            ("[[app]]\nsecret = 4711", &["line 2", "app.secret", "text in quotes"]),
+            ("app = [{ secret = \"hush\", typo = 1 }]", &["line 1", "typo"]),
+            ("app = [{ secret = \"hush\", id = \"1\" }]", &["line 1", "app.id"]),
+            ("admin-key = { hush = 1 }", &["line 1", "admin-key"]),
+            ("[[app]]\nwebhook = \"https//me:hush@x\"", &["line 2", "app.webhook", "\u{2026}@x"]),
+        ] {
+            let error = format!("{:#}", read_text(text).expect_err(text));
+            assert!(!error.contains("hush") && !error.contains("4711"), "{text}: {error}");
+            for hint in hints {
+                assert!(error.contains(hint), "{text}: {hint}: {error}");
+            }
+        }
+        let (file, entries) = read_text("admin-key = \"hush\"\n[[app]]\nsecret = \"hush\"").expect("right");
+        assert!(!format!("{file:?} {entries:?}").contains("hush"));
     }
 }

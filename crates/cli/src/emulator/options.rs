@@ -10,7 +10,7 @@ use antiphon_graph::permission::Permission;
 use anyhow::Context as _;
 use clap::Args;
 
-use super::entries::{AppEntry, MeetingEntry, UserEntry};
+use super::entries::{AppEntry, Hidden, MeetingEntry, UserEntry};
 use super::file::{self, ConfigFile, Entries, Placed};
 
 /// Where it listens unless told otherwise.
@@ -87,8 +87,8 @@ pub(crate) struct EmulatorOptions {
 
     /// Register an application: name=value pairs of id, secret, name, permissions (A+B), consent (true, false, A+B),
     /// webhook, calling. What is left out is made up. May be repeated.
-    #[arg(long = "app", value_name = "PAIRS", value_parser = AppEntry::parse)]
-    apps: Vec<AppEntry>,
+    #[arg(long = "app", value_name = "PAIRS")]
+    apps: Vec<String>,
 
     /// Add a person: name=value pairs of name, id, phone, answering (answer, reject, busy, ring, unreachable, forward),
     /// after-ms, hang-up-after-ms, forward-to. May be repeated.
@@ -100,8 +100,8 @@ pub(crate) struct EmulatorOptions {
     meetings: Vec<MeetingEntry>,
 
     /// Register an application with everything consented to, in short: ID:SECRET:PERMISSION,PERMISSION. May be repeated.
-    #[arg(long = "seed-app", value_name = "APP", value_parser = seed_app)]
-    seed_apps: Vec<AppEntry>,
+    #[arg(long = "seed-app", value_name = "APP")]
+    seed_apps: Vec<String>,
 
     /// Open a meeting of this subject; may be repeated.
     #[arg(long = "seed-meeting", value_name = "SUBJECT")]
@@ -137,6 +137,9 @@ pub(crate) struct Settings {
 impl EmulatorOptions {
     /// Options and file, put together and checked.
     pub(crate) fn settings(&self) -> anyhow::Result<Settings> {
+        // Not by clap: its errors repeat what was typed, secrets and all.
+        let apps = read_each(&self.apps, "--app", AppEntry::parse)?;
+        let seed_apps = read_each(&self.seed_apps, "--seed-app", seed_app)?;
         let (file, mut entries) = match &self.config {
             Some(path) => file::read(path)?,
             None => <(ConfigFile, Entries)>::default(),
@@ -159,17 +162,28 @@ impl EmulatorOptions {
             strict_blob: self.strict_blob || file.strict_blob,
             strict_answer: self.strict_answer || file.strict_answer,
             strict_routing_groups: self.strict_routing_groups || file.strict_routing_groups,
-            admin_key: self.admin_key.clone().or(file.admin_key).or_else(environment_key),
+            admin_key: self.admin_key.clone().or(file.admin_key.map(Hidden::into_inner)).or_else(environment_key),
             ..usual
         };
-        entries.apps.extend(typed(&self.apps, "--app"));
-        entries.apps.extend(typed(&self.seed_apps, "--seed-app"));
+        entries.apps.extend(typed(&apps, "--app"));
+        entries.apps.extend(typed(&seed_apps, "--seed-app"));
         entries.users.extend(typed(&self.users, "--user"));
         entries.meetings.extend(typed(&self.meetings, "--meeting"));
         let seeded: Vec<_> = self.seed_meetings.iter().map(|subject| MeetingEntry::of(subject)).collect();
         entries.meetings.extend(typed(&seeded, "--seed-meeting"));
         Ok(Settings { config, ca_file, entries })
     }
+}
+
+fn read_each(
+    texts: &[String],
+    flag: &str,
+    read: fn(&str) -> Result<AppEntry, String>,
+) -> anyhow::Result<Vec<AppEntry>> {
+    let which = |index: usize| if texts.len() == 1 { flag.to_owned() } else { format!("{flag} ({index})") };
+    let read =
+        |(text, index): (&String, usize)| read(text).map_err(|error| anyhow::anyhow!("{}: {error}", which(index)));
+    texts.iter().zip(1..).map(read).collect()
 }
 
 fn typed<T: Clone>(list: &[T], flag: &str) -> impl Iterator<Item = Placed<T>> {
@@ -194,10 +208,13 @@ fn seed_app(text: &str) -> Result<AppEntry, String> {
     }
     let permissions = permissions
         .split(',')
-        .filter(|name| !name.is_empty())
-        .map(|name| {
-            Permission::parse(name)
-                .ok_or_else(|| format!("{name:?} is no calling permission; `antiphon permissions` lists them"))
+        .zip(1..)
+        .filter(|(name, _)| !name.is_empty())
+        .map(|(name, index)| {
+            // Where the last colon is part of the secret, the name is, too.
+            Permission::parse(name).ok_or_else(|| {
+                format!("name {index} after the last colon is no calling permission; `antiphon permissions` lists them")
+            })
         })
         .collect::<Result<Vec<_>, _>>()?;
     Ok(AppEntry::of(id, secret, &permissions))
@@ -276,5 +293,20 @@ mod tests {
     fn neither_secret_nor_key_is_printed() {
         let words = ["emulator", "--admin-key", "hush", "--app", "secret=hush"];
         assert!(!format!("{:?}", Program::try_parse_from(words).expect("valid")).contains("hush"));
+    }
+
+    #[test]
+    fn no_secret_is_in_what_is_said_about_a_wrong_option() {
+        for (words, hint) in [
+            (&["--app", "secret=hush,typo=x"][..], "--app: unknown field `typo`"),
+            (&["--app", "name=A", "--app", "secret=hush,id=1"], "--app (2): \"1\" is not a GUID in `id`"),
+            (&["--seed-app", "hush"], "--seed-app: write ID:SECRET:"),
+            (&["--seed-app", &format!("{ID}:s:hush")], "--seed-app: name 1 after the last colon"),
+        ] {
+            let words = std::iter::once("emulator").chain(words.iter().copied());
+            let parsed = Program::try_parse_from(words).expect("taken as text");
+            let error = format!("{:#}", parsed.options.settings().expect_err(hint));
+            assert!(error.contains(hint) && !error.contains("hush"), "{hint}: {error}");
+        }
     }
 }

@@ -151,3 +151,16 @@ async fn a_wrong_file_is_refused_with_line_and_member_before_anything_listens() 
     let run = antiphon(&["emulator", "--user", "phone=1"], &[], None).await;
     assert!(run.code == 2 && run.err.contains("name"), "{run:?}");
 }
+
+#[tokio::test]
+async fn a_wrong_option_is_refused_without_telling_the_secret_in_it() {
+    for (flag, value, hint) in [
+        ("--app", "secret=hush,typo=x", "typo"),
+        ("--app", "secret=a,hush", "name=value"),
+        ("--seed-app", "id:hush:Calls.Initiate.All", "ID:SECRET:"),
+    ] {
+        let run = antiphon(&["emulator", flag, value], &[], None).await;
+        run.fails(&[flag, hint]);
+        assert!(!run.err.contains("hush") && run.out.is_empty(), "{run:?}");
+    }
+}
