@@ -205,8 +205,9 @@ impl<'a> Conductor<'a> {
         self.expect_whole_roster(phase);
         let meeting = Meeting::from_link(&self.stage.meeting.join_url)?;
         let options = JoinOptions { format: FORMAT, unmixed: true, ..JoinOptions::default() };
+        let notifications = bot.notifications();
         let call = bot.join(&meeting, options).await?;
-        let tap = tap(&call, self.board.clone());
+        let tap = tap(&call, notifications, self.board.clone());
         tokio::time::timeout(ESTABLISH, call.established())
             .await
             .context("the bot's call was not established in time")??;

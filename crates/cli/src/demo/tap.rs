@@ -1,16 +1,17 @@
 //! Listens to what the service tells the bot about its call.
 //!
-//! Owns one task that turns the façade's events and snapshots into [`Notice`]s with the time they came. In the flow:
-//! started right after the call was created; shares a [`Notices`] with the conductor. Call control only delivers what
-//! its webhook has verified.
+//! Owns one task that turns verified notifications (states) and the façade's snapshots (rosters) into [`Notice`]s with
+//! the time they came. In the flow: started right after the call was created, with all notifications since before; shares
+//! a [`Notices`] with the conductor.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use antiphon::graph::Participant;
-use antiphon::{Call, CallEvent};
+use antiphon::{Call, Sighting};
 use tokio::sync::Notify;
+use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant as Deadline, timeout_at};
@@ -71,15 +72,16 @@ impl Board {
     }
 }
 
-/// Starts listening to `call`. The task ends with the call.
-pub(crate) fn tap(call: &Call, board: Board) -> JoinHandle<()> {
+/// Starts listening to `call` and to what the webhook verified since before it was made. The task ends with the call.
+pub(crate) fn tap(call: &Call, mut notifications: Receiver<Sighting>, board: Board) -> JoinHandle<()> {
     let mut events = call.events();
     let mut status = call.watch();
     tokio::spawn(async move {
-        // What happened between the request and this task; later events repeat none of it.
-        if let Some(state) = &status.borrow_and_update().state {
-            board.saw(Notice::State(state.as_str().to_owned()));
-        }
+        let tell = |sighting: Sighting| {
+            if let Some(state) = sighting.state {
+                board.saw(Notice::State(state.as_str().to_owned()));
+            }
+        };
         let mut last = None;
         // The last events may still wait when the snapshots have ended.
         let mut snapshots = true;
@@ -90,13 +92,13 @@ pub(crate) fn tap(call: &Call, board: Board) -> JoinHandle<()> {
                 last = Some(people);
             }
             tokio::select! {
-                event = events.recv() => match event {
-                    Ok(CallEvent::State(state)) => board.saw(Notice::State(state.as_str().to_owned())),
-                    Ok(_) | Err(RecvError::Lagged(_)) => {}
-                    Err(RecvError::Closed) => break,
-                },
+                event = events.recv() => if matches!(event, Err(RecvError::Closed)) { break },
+                Ok(sighting) = notifications.recv() => tell(sighting),
                 changed = status.changed(), if snapshots => snapshots = changed.is_ok(),
             }
+        }
+        while let Ok(sighting) = notifications.try_recv() {
+            tell(sighting);
         }
     })
 }
