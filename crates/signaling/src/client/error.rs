@@ -313,8 +313,9 @@ impl Context<'_> {
     }
 }
 
-/// What a 404 without the calling service's code is about. Below a call it is
-/// the call, unless the request names something else, in its path or body.
+/// What a 404 without the calling service's code is about. For a call and its
+/// lists it is the call; for an action it may be that or something else, and
+/// only a look at the call tells.
 fn not_found(path: &str) -> GraphErrorKind {
     let missing = match ResourcePath::parse(path) {
         Ok(ResourcePath::Calls) => Missing::Meeting,
@@ -328,7 +329,6 @@ fn not_found(path: &str) -> GraphErrorKind {
         Ok(ResourcePath::Operation(..)) => Missing::Operation,
         Ok(ResourcePath::ContentSharingSession(..)) => Missing::ContentSharingSession,
         Ok(ResourcePath::OtherOfCall(_, rest)) => match &rest[..] {
-            [one] if !is_any(one, &["transfer", "redirect"]) => return GraphErrorKind::CallGone,
             [list, ..] if is_any(list, &["participants"]) => Missing::Participant,
             [list, ..] if is_any(list, &["contentSharingSessions"]) => Missing::ContentSharingSession,
             _ => Missing::Other,
@@ -386,7 +386,8 @@ mod tests {
             (call, 404, "8522", K::CallGone),
             (call, 404, "itemNotFound", K::CallGone),
             (below, 404, "8522", K::CallGone),
-            ("/communications/calls/{id}/mute", 404, "", K::CallGone),
+            ("/communications/calls/{id}/mute", 404, "8522", K::CallGone),
+            ("/communications/calls/{id}/mute", 404, "", gone(Missing::Other)),
             ("/communications/calls", 404, "itemNotFound", gone(Missing::Meeting)),
             (below, 404, "itemNotFound", gone(Missing::Participant)),
             ("/app/calls/{id}/participants/muteAll", 404, "itemNotFound", gone(Missing::Participant)),

@@ -8,8 +8,8 @@
 use antiphon_graph::wire::Version;
 use antiphon_graph::{Collection, encode_segment};
 use bytes::Bytes;
-use http::Method;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
+use http::{Method, Uri};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -144,16 +144,21 @@ impl<'a> GraphRequest<'a> {
         let (client, version, repeat) = (self.client, self.version, self.repeat);
         let base = client.config().base_url.trim_end_matches('/').to_owned();
         let mut all = Vec::new();
-        let mut next = Some(self);
-        for _ in 0..MAX_PAGES {
-            let Some(request) = next.take() else { break };
+        let mut request = self;
+        for number in 1.. {
             let path = request.path.clone();
-            let page: Collection<T> = request.send().await?.read()?;
-            all.extend(page.value);
+            let page = request.send().await?;
+            let Collection { value, odata_next_link, .. }: Collection<T> = page.read()?;
+            all.extend(value);
+            let Some(link) = odata_next_link else { break };
+            if number == MAX_PAGES {
+                return Err(page.unreadable(format_args!("the list goes on after {MAX_PAGES} pages")));
+            }
             // The token goes to the service only: a link elsewhere is not followed.
-            let link =
-                page.odata_next_link.filter(|link| link.strip_prefix(&base).is_some_and(|rest| rest.starts_with('/')));
-            next = link.map(|url| GraphRequest { url, ..client.request_to(version, Method::GET, repeat, &path) });
+            let Some(url) = on_same_origin(&base, &link) else {
+                return Err(page.unreadable(format_args!("@odata.nextLink leads elsewhere: {link}")));
+            };
+            request = GraphRequest { url, ..client.request_to(version, Method::GET, repeat, &path) };
         }
         Ok(all)
     }
@@ -198,9 +203,12 @@ impl<'a> GraphRequest<'a> {
 
 impl GraphReply<'_> {
     /// The reply's body as a resource.
-    pub(super) fn read<T: DeserializeOwned>(self) -> Result<T, GraphError> {
-        serde_json::from_slice(&self.reply.body)
-            .map_err(|error| self.request.context(None).unreadable(&self.reply, error))
+    pub(super) fn read<T: DeserializeOwned>(&self) -> Result<T, GraphError> {
+        serde_json::from_slice(&self.reply.body).map_err(|error| self.unreadable(error))
+    }
+
+    fn unreadable(&self, why: impl std::fmt::Display) -> GraphError {
+        self.request.context(None).unreadable(&self.reply, why)
     }
 
     /// The reply's body as it came.
@@ -217,5 +225,47 @@ impl GraphReply<'_> {
     /// Nothing is expected in the reply.
     pub(super) fn done(self) -> Result<(), GraphError> {
         Ok(())
+    }
+}
+
+/// What a link to the origin of `base` leads to, however it writes that origin.
+fn on_same_origin(base: &str, link: &str) -> Option<String> {
+    let (ours, theirs): (Uri, Uri) = (base.parse().ok()?, link.parse().ok()?);
+    let (ours, theirs) = (ours.into_parts(), theirs.into_parts());
+    let port = |scheme: &http::uri::Scheme, authority: &http::uri::Authority| {
+        let default = if *scheme == http::uri::Scheme::HTTPS { 443 } else { 80 };
+        authority.port_u16().unwrap_or(default)
+    };
+    let (scheme, authority) = (ours.scheme?, ours.authority?);
+    let (their_scheme, their_authority) = (theirs.scheme?, theirs.authority?);
+    let same = scheme == their_scheme
+        && authority.host().eq_ignore_ascii_case(their_authority.host())
+        && port(&scheme, &authority) == port(&their_scheme, &their_authority)
+        && !their_authority.as_str().contains('@');
+    // Our own spelling of the origin: no reader of URLs can take it for another.
+    same.then(|| format!("{scheme}://{authority}{}", theirs.path_and_query.as_ref().map_or("/", |path| path.as_str())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_may_spell_the_origin_in_another_way_but_lead_to_no_other() {
+        let base = "https://graph.example/root";
+        for link in ["https://graph.example/v1.0/a?$skip=1", "HTTPS://Graph.Example:443/v1.0/a?$skip=1"] {
+            assert_eq!(on_same_origin(base, link).as_deref(), Some("https://graph.example/v1.0/a?$skip=1"), "{link}");
+        }
+        for link in [
+            "http://graph.example/a",
+            "https://graph.example:444/a",
+            "https://graph.example@evil.example/a",
+            "https://graph.example.evil.example/a",
+            "//graph.example/a",
+            "/a",
+            "",
+        ] {
+            assert_eq!(on_same_origin(base, link), None, "{link}");
+        }
     }
 }

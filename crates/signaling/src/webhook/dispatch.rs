@@ -322,7 +322,7 @@ impl Shared {
         if incoming && !is_held && state.offered.contains(&call) {
             return Dispatched::Repeated;
         }
-        if !is_held && state.held.len() >= self.limits.held_calls {
+        if !is_held && state.held.len() >= self.limits.held_calls && !(incoming && self.make_room(state)) {
             return Dispatched::Overflowed;
         }
         let held = state.held.entry(call.clone()).or_insert_with(|| Held {
@@ -332,7 +332,7 @@ impl Shared {
             queue: VecDeque::new(),
             lost: 0,
         });
-        if held.queue.len() >= self.limits.held_per_call {
+        if held.queue.len() >= self.limits.held_per_call && (held.incoming || !incoming) {
             held.lost += 1;
             return Dispatched::Overflowed;
         }
@@ -346,6 +346,18 @@ impl Shared {
             }
         }
         Dispatched::Held
+    }
+
+    /// Drops what was held longest for a call that is not known to be incoming, so that one that is finds room.
+    fn make_room(&self, state: &mut State) -> bool {
+        let others = state.held.iter().filter(|(_, held)| !held.incoming);
+        let Some(oldest) = others.min_by_key(|(_, held)| held.since).map(|(call, _)| call.clone()) else {
+            return false;
+        };
+        if let Some(held) = state.held.remove(&oldest) {
+            self.counters.unclaimed.add(held.queue.len() as u64);
+        }
+        true
     }
 
     /// Makes a receiver of what was held for a call.
@@ -619,6 +631,24 @@ mod tests {
         assert_eq!(dispatch(incoming("c", TENANT)), Dispatched::Repeated, "a late repetition is no new call");
         assert_eq!(dispatch(incoming("d", TENANT)), Dispatched::Held);
         assert_eq!(subscription.recv().await.unwrap().receiver.call(), &"d".into());
+    }
+
+    #[tokio::test]
+    async fn an_incoming_call_finds_room_among_what_nobody_claims() {
+        let (dispatcher, now) = (Dispatcher::new(limits()), Instant::now());
+        let tenant: Arc<str> = TENANT.into();
+        let dispatch =
+            |notification, seconds| dispatcher.dispatch(notification, &tenant, now + Duration::from_secs(seconds));
+        assert_eq!(dispatch(notification("old", 0), 0), Dispatched::Held);
+        assert_eq!(dispatch(notification("a", 0), 1), Dispatched::Held);
+        assert_eq!(dispatch(notification("a", 1), 1), Dispatched::Held);
+        assert_eq!(dispatch(incoming("b", TENANT), 1), Dispatched::Held, "the oldest made room");
+        assert_eq!(dispatch(incoming("a", TENANT), 1), Dispatched::Held, "though much is held of it");
+        assert_eq!(dispatch(incoming("c", TENANT), 1), Dispatched::Overflowed, "all that is held is incoming");
+        assert_eq!(dispatcher.stats().unclaimed, 1);
+        let mut subscription = dispatcher.incoming();
+        assert_eq!(subscription.recv().await.unwrap().receiver.call(), &"b".into());
+        assert_eq!(subscription.recv().await.unwrap().receiver.call(), &"a".into());
     }
 
     #[tokio::test]
