@@ -4,6 +4,7 @@
 //! end is waited for apart. Every error is a [`GraphError`] and names the missing roles, if that is it; what a call is
 //! too old, too small or of the wrong kind for is the service's to refuse.
 
+use crate::driver::Command;
 use crate::operation::{Operation, begin};
 use crate::{Call, CallEnded, Target};
 use antiphon_graph::action::{
@@ -16,12 +17,20 @@ use antiphon_graph::operation::{
     StopHoldMusicOperation, StopRecordingOperation, StopTranscriptionOperation,
 };
 use antiphon_graph::{
-    ContentSharingSession, MediaPrompt, ParticipantId, ParticipantInfo, RecordingStatus, ResultInfo, ScreenSharingRole,
-    Tone,
+    CallState, ContentSharingSession, MediaPrompt, ParticipantId, ParticipantInfo, RecordingStatus, ResultInfo,
+    ScreenSharingRole, Tone,
 };
 use antiphon_signaling::call::{CallEvent, EndCause};
 use antiphon_signaling::client::GraphError;
+use std::time::Duration;
 use tokio::sync::broadcast::error::RecvError;
+use tokio::time::Instant;
+
+/// How often to look at a call that is being transferred, in case the word of it was lost.
+const LOOK_EVERY: Duration = Duration::from_secs(30);
+
+/// How long the reason of a failed transfer may be behind the call's coming back.
+const REASON_WITHIN: Duration = Duration::from_secs(3);
 
 /// A transfer did not come about.
 #[derive(Debug, thiserror::Error)]
@@ -30,7 +39,7 @@ pub enum TransferError {
     /// The service refused to begin it.
     #[error("the service refused the transfer: {0}")]
     Refused(#[from] GraphError),
-    /// It failed; the call goes on.
+    /// It failed; the call goes on. Without codes, if the service's reason was lost.
     #[error("the transfer failed: {}/{}", .0.code.unwrap_or_default(), .0.subcode.unwrap_or_default())]
     Failed(ResultInfo),
     /// The call ended for another reason.
@@ -76,16 +85,29 @@ impl Call {
     pub async fn transfer(&self, target: Target) -> Result<(), TransferError> {
         let mut events = self.events();
         let parameters = Transfer { transfer_target: Some(target.into_info()), ..Transfer::default() };
+        self.line().command(Command::Transfer).await;
         self.line().checked(self.graph().transfer(self.id(), &parameters).await)?;
+        let mut watch = TransferWatch::new(Instant::now());
         loop {
             tokio::select! {
                 biased;
                 event = events.recv() => match event {
                     Ok(CallEvent::TransferFailed(result)) => return Err(TransferError::Failed(result)),
-                    Ok(_) | Err(RecvError::Lagged(_)) => {}
+                    Ok(CallEvent::State(state)) => watch.entered(&state, Instant::now()),
+                    Err(RecvError::Lagged(_)) => watch.missed(Instant::now()),
+                    Ok(_) => {}
                     Err(RecvError::Closed) => return transferred(&self.ended().await),
                 },
                 cause = self.ended() => return transferred(&cause),
+                () = tokio::time::sleep_until(watch.look_at) => {
+                    match self.line().checked(self.graph().call(self.id()).await) {
+                        Ok(call) if call.state.as_ref().is_some_and(is_lasting) => {
+                            let reason = call.result_info.filter(|result| !result.is_normal());
+                            return Err(TransferError::Failed(reason.unwrap_or_default()));
+                        }
+                        _ => watch.look_at = Instant::now() + LOOK_EVERY, // it goes on, or nobody knows
+                    }
+                },
             }
         }
     }
@@ -329,6 +351,37 @@ impl Call {
     }
 }
 
+/// When to look at a call that is being transferred: in a while, or soon if its failure may have been told unheard.
+#[derive(Debug)]
+struct TransferWatch {
+    begun: bool,
+    look_at: Instant,
+}
+
+impl TransferWatch {
+    fn new(now: Instant) -> Self {
+        Self { begun: false, look_at: now + LOOK_EVERY }
+    }
+
+    fn entered(&mut self, state: &CallState, now: Instant) {
+        if matches!(state, CallState::Transferring | CallState::TransferAccepted) {
+            *self = Self { begun: true, look_at: now + LOOK_EVERY };
+        } else if self.begun && is_lasting(state) {
+            self.look_at = now + REASON_WITHIN;
+        }
+    }
+
+    /// Some events were missed.
+    fn missed(&mut self, now: Instant) {
+        self.look_at = self.look_at.min(now + REASON_WITHIN);
+    }
+}
+
+/// Whether a call in this state is not being transferred.
+fn is_lasting(state: &CallState) -> bool {
+    matches!(state, CallState::Established | CallState::Hold)
+}
+
 /// Whether the end of a call is that of a transfer gone well.
 fn transferred(cause: &EndCause) -> Result<(), TransferError> {
     /// `GracefulTransferCompleted`
@@ -336,5 +389,28 @@ fn transferred(cause: &EndCause) -> Result<(), TransferError> {
     match cause {
         EndCause::Notified(Some(result)) if result.subcode == Some(DONE) => Ok(()),
         other => Err(TransferError::CallEnded(CallEnded::from_cause(other))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_transfer_that_came_back_or_was_missed_is_looked_at_soon() {
+        let now = Instant::now();
+        let (soon, late) = (now + REASON_WITHIN, now + LOOK_EVERY);
+        let mut watch = TransferWatch::new(now);
+        watch.entered(&CallState::Established, now);
+        assert_eq!(watch.look_at, late, "it has not begun");
+        watch.entered(&CallState::Transferring, now);
+        watch.entered(&CallState::TransferAccepted, now);
+        assert_eq!(watch.look_at, late, "it goes on");
+        watch.entered(&CallState::Established, now);
+        assert_eq!(watch.look_at, soon, "it is over, and the reason may follow");
+        watch.entered(&CallState::Transferring, now);
+        assert_eq!(watch.look_at, late, "that was an older state");
+        watch.missed(now);
+        assert_eq!(watch.look_at, soon);
     }
 }

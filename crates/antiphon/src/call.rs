@@ -103,7 +103,8 @@ impl CallEnded {
     }
 }
 
-/// One call of a bot. Cheap to clone; dropping the last clone hangs up.
+/// One call of a bot. Cheap to clone; dropping the last clone hangs up. An [`Operation`](crate::Operation) of the call
+/// that is kept holds it as a clone does.
 #[derive(Debug, Clone)]
 pub struct Call {
     inner: Arc<Inner>,

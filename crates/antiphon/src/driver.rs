@@ -29,6 +29,10 @@ pub(crate) enum Command {
     Release,
     /// A request found that the service knows the call no more.
     Gone,
+    /// A request did not find what it names: maybe the call.
+    Look,
+    /// A transfer is about to be sent.
+    Transfer,
     Decide(Box<Decide>, oneshot::Sender<Decided>),
 }
 
@@ -184,6 +188,8 @@ impl Driver {
             Input::Command(Command::Release) => self.released = true,
             Input::Command(Command::RefreshRoster) => self.machine.refresh_roster(),
             Input::Command(Command::Gone) => self.machine.handle_gone(now),
+            Input::Command(Command::Look) => self.machine.refresh(),
+            Input::Command(Command::Transfer) => self.machine.begin_transfer(),
             Input::Command(Command::Decide(decide, tell)) => self.decide(*decide, tell),
             Input::Media(event) => self.handle_media(event),
             Input::Deadline => self.machine.handle_deadline(now),

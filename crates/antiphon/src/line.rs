@@ -9,7 +9,7 @@ use crate::operation::Operations;
 use antiphon_graph::CallId;
 use antiphon_signaling::CallMachine;
 use antiphon_signaling::call::{CallEvent, EndCause};
-use antiphon_signaling::client::{GraphClient, GraphError};
+use antiphon_signaling::client::{GraphClient, GraphError, GraphErrorKind, Missing};
 use antiphon_signaling::webhook::{Dispatcher, NotificationReceiver};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{broadcast, mpsc, watch};
@@ -116,11 +116,14 @@ impl Line {
         outcome.inspect_err(|error| self.note(error))
     }
 
-    /// A request failed; if the service does not know the call any more, the driver should know.
+    /// A request failed; if the service does not know the call any more, or may not, the driver should know.
     pub(crate) fn note(&self, error: &GraphError) {
-        if error.is_call_gone() {
-            let _ = self.commands.try_send(Command::Gone); // full or over: it will find out by itself
-        }
+        let command = match error.kind() {
+            GraphErrorKind::CallGone => Command::Gone,
+            GraphErrorKind::NotFound(Missing::Other) => Command::Look,
+            _ => return,
+        };
+        let _ = self.commands.try_send(command); // full or over: it will find out by itself
     }
 
     /// Waits until the call is over and says how it ended.

@@ -1,11 +1,10 @@
 //! The roster of a call: who takes part, kept right whatever the order.
 //!
-//! Full mode: each update is the whole roster. Delta mode: each update holds
-//! the participants changed since the last; every entry carries the sequence
-//! number of its last change, and per participant the highest one wins, so
-//! that late and repeated updates change nothing. Removed participants leave
-//! a bounded memory of their number behind. A hole in the numbers asks for a
-//! repair (GET participants).
+//! Full mode: each update is the whole roster, without order, so once a burst
+//! is over one GET participants tells what is; a lost update with none around
+//! it shows at the next. Delta mode: each holds what changed; every entry has
+//! the number of its last change, and per participant the highest one wins.
+//! A bounded memory keeps those of the removed. A hole asks for a repair (GET).
 //! Spec: <https://learn.microsoft.com/graph/api/resources/deltaparticipants>.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -104,6 +103,11 @@ impl Roster {
 
     pub(super) fn updates(&self) -> u64 {
         self.updates
+    }
+
+    /// Whether each update is the whole roster.
+    pub(super) fn is_snapshot(&self) -> bool {
+        self.mode == RosterMode::Snapshot && !self.is_delta()
     }
 
     pub(super) fn is_delta(&self) -> bool {

@@ -31,6 +31,11 @@ impl<T: PartialEq> Seen<T> {
     }
 }
 
+/// Ids are written with and without dashes, in either case.
+pub(super) fn canonical(id: &str) -> String {
+    id.chars().filter(|c| *c != '-').map(|c| c.to_ascii_lowercase()).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

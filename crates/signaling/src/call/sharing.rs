@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use antiphon_graph::{ChangeType, ContentSharingSession};
 
-use super::seen::Seen;
+use super::seen::{Seen, canonical};
 
 /// Ended sessions remembered.
 const ENDED: usize = 64;
@@ -39,6 +39,7 @@ impl SharingChange {
 /// The sessions of a call.
 #[derive(Debug)]
 pub(super) struct Sharing {
+    /// By id, however that is written.
     sessions: BTreeMap<String, ContentSharingSession>,
     ended: Seen<String>,
     /// Updates applied so far.
@@ -69,7 +70,7 @@ impl Sharing {
         let mut told = SharingChange::default();
         let mut nameless = sessions.is_empty();
         for session in sessions {
-            match session.id.clone() {
+            match session.id.as_deref().map(canonical) {
                 None => nameless = true,
                 Some(id) if change == Some(&ChangeType::Deleted) => self.end(id, &mut told),
                 Some(id) => self.upsert(id, session, &mut told),
@@ -81,24 +82,29 @@ impl Sharing {
     /// The whole list as the service gave it on request.
     pub(super) fn reconcile(&mut self, listed: Vec<ContentSharingSession>) -> SharingChange {
         let mut told = SharingChange::default();
-        let is_listed = |id: &String| listed.iter().any(|session| session.id.as_ref() == Some(id));
+        let is_listed =
+            |id: &String| listed.iter().any(|session| session.id.as_deref().map(canonical).as_ref() == Some(id));
         let gone: Vec<_> = self.sessions.keys().filter(|id| !is_listed(id)).cloned().collect();
         for id in gone {
             self.end(id, &mut told);
         }
-        for session in listed {
-            let Some(id) = session.id.clone() else { continue };
-            if self.sessions.get(&id) != Some(&session) {
+        for mut session in listed {
+            let Some(id) = session.id.as_deref().map(canonical) else { continue };
+            let known = self.sessions.get(&id);
+            session.id = known.map_or(session.id, |known| known.id.clone());
+            if known != Some(&session) {
                 self.upsert(id, session, &mut told);
             }
         }
         told
     }
 
-    fn upsert(&mut self, id: String, session: ContentSharingSession, told: &mut SharingChange) {
+    fn upsert(&mut self, id: String, mut session: ContentSharingSession, told: &mut SharingChange) {
         if self.ended.contains(&id) || (self.sessions.len() >= SESSIONS && !self.sessions.contains_key(&id)) {
             return;
         }
+        // It keeps the id it was first told by.
+        session.id = self.sessions.get(&id).map_or(session.id, |known| known.id.clone());
         match self.sessions.insert(id, session.clone()) {
             None => told.started.push(session),
             Some(_) => told.updated.push(session),
@@ -151,5 +157,15 @@ mod tests {
         let change = sharing.reconcile(vec![session("b")]);
         assert_eq!((change.started, change.ended), (vec![session("b")], vec![session("a")]));
         assert!(sharing.reconcile(vec![session("b")]).is_empty());
+    }
+
+    #[test]
+    fn an_id_in_another_spelling_is_the_same_session() {
+        let mut sharing = Sharing::new();
+        sharing.apply(Some(&ChangeType::Created), vec![session("0A-1b")]);
+        assert!(sharing.reconcile(vec![session("0a1B")]).is_empty());
+        assert_eq!(sharing.apply(Some(&ChangeType::Updated), vec![session("0a1b")]).0.updated, [session("0A-1b")]);
+        assert_eq!(sharing.apply(Some(&ChangeType::Deleted), vec![session("0a-1B")]).0.ended, [session("0A-1b")]);
+        assert!(sharing.reconcile(vec![session("0A-1b")]).is_empty(), "it has ended");
     }
 }

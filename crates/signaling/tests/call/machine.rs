@@ -4,8 +4,9 @@
 use std::time::Duration;
 
 use antiphon_graph::blob::{AntiphonMedia, Blob, MediaBlob, OpaqueReason};
-use antiphon_graph::{Call, CallId, CallState, CommsNotification, MediaState};
+use antiphon_graph::{Call, CallId, CallState, CommsNotification, MediaState, Participant};
 use antiphon_signaling::call::{CallConfig, CallEvent, EndCause, NoMedia, Reply, RosterMode};
+use antiphon_signaling::client::{GraphError, GraphErrorKind, Happened};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -245,6 +246,35 @@ fn a_full_roster_is_a_snapshot_unless_told_otherwise() {
     merging.roster(json!([{"id": "a"}]));
     merging.roster(json!([{"id": "b"}]));
     assert_eq!(merging.names(), ["a", "b"]);
+}
+
+#[test]
+fn a_burst_of_whole_rosters_is_checked_once_it_is_over() {
+    let mut bench = Bench::established();
+    for names in [json!([{"id": "a"}]), json!([{"id": "a"}, {"id": "b"}]), json!([{"id": "a"}])] {
+        bench.roster(names);
+        bench.pass(Duration::from_secs(2));
+    }
+    assert!(bench.pending().is_empty(), "it goes on");
+    bench.pass(Duration::from_secs(1));
+    let listed: Vec<Participant> = serde_json::from_value(json!([{"id": "a"}, {"id": "b"}])).unwrap();
+    assert_eq!(name(&bench.reply(Reply::Participants(listed))), "participants");
+    assert_eq!(bench.names(), ["a", "b"], "the last to come was not the newest");
+    bench.pass(minutes(10));
+    assert!(bench.pending().is_empty());
+}
+
+#[test]
+fn a_roster_that_may_not_be_read_is_not_asked_for_again() {
+    for (kind, again) in [(GraphErrorKind::Forbidden, false), (GraphErrorKind::Service, true)] {
+        let mut bench = Bench::established();
+        bench.machine.refresh_roster();
+        bench.roster(json!([]));
+        bench.drain();
+        bench.reply(Reply::Failed(GraphError::new(kind.clone(), Happened::No, "no")));
+        bench.pass(minutes(1));
+        assert_eq!(!bench.pending().is_empty(), again, "{kind:?}");
+    }
 }
 
 #[test]

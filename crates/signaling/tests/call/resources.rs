@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use antiphon_graph::{Call, CallState, CallTranscriptionState, RecordingStatus};
-use antiphon_signaling::call::{CallEvent, Reply};
+use antiphon_graph::{Call, CallOptions, CallState, CallTranscriptionState, RecordingStatus};
+use antiphon_signaling::call::{CallConfig, CallEvent, CallMachine, Reply};
 use serde_json::{Value, json};
 
 use crate::bench::{Bench, ID, name};
@@ -169,6 +169,11 @@ fn a_transfer_goes_on_in_order_and_its_failure_is_told_once() {
     bench.call(json!({"state": "transferring"}));
     bench.call(failed);
     assert_eq!(failures(&bench), 2, "the next transfer failed as well");
+    bench.call(json!({"state": "established", "resultInfo": {"code": 500, "subcode": 1}}));
+    assert_eq!(failures(&bench), 2, "no transfer was begun that could fail");
+    bench.machine.begin_transfer();
+    bench.call(json!({"state": "established", "resultInfo": {"code": 500, "subcode": 7000}}));
+    assert_eq!(failures(&bench), 3, "as the last one did, and all it went through was lost");
 }
 
 #[test]
@@ -206,4 +211,18 @@ fn a_look_overtaken_by_a_notification_does_not_undo_it() {
     assert_eq!(bench.machine.state(), &CallState::TransferAccepted);
     bench.pass(Duration::from_secs(10));
     assert_eq!(bench.pending(), ["get"], "it is looked at again");
+}
+
+#[test]
+fn content_sharing_that_was_asked_for_is_looked_at_though_none_was_told() {
+    let now = std::time::Instant::now();
+    for (asked, expected) in [(true, &["get", "participants", "sharing"][..]), (false, &["get", "participants"])] {
+        let options = CallOptions { is_content_sharing_notification_enabled: Some(asked), ..CallOptions::default() };
+        let body = Call { call_options: Some(options), ..Call::default() };
+        let mut bench = Bench::of(CallMachine::create(body, CallConfig::default(), now), now);
+        bench.reply_created();
+        bench.machine.handle_loss();
+        bench.drain();
+        assert_eq!(bench.pending(), expected);
+    }
 }

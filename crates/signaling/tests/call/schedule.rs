@@ -144,18 +144,15 @@ impl World {
         self.step += 1;
     }
 
-    /// The network is quiet, the call is looked at, and every request answered.
+    /// The network is quiet, every request is answered, and time passes until the call has kept itself alive.
     fn settle(&mut self) {
         self.step += 1_000;
         self.arrive();
-        self.bench.machine.refresh();
-        self.bench.drain();
-        for _ in 0..6 {
+        for _ in 0..60 {
             while !self.bench.requests.is_empty() {
                 self.take(0);
                 self.arrive();
             }
-            // Long enough for holes to be filled and a lost end to be noticed, too short for a keepAlive.
             self.bench.pass(Duration::from_secs(20));
         }
     }
@@ -168,6 +165,7 @@ struct Heard {
     sharing: BTreeSet<String>,
     operations: BTreeSet<String>,
     tones: BTreeSet<i64>,
+    failed_transfers: usize,
     last_state: Option<CallState>,
 }
 
@@ -215,6 +213,7 @@ impl Heard {
             CallEvent::Operation(operation) => {
                 assert!(self.operations.insert(operation.id.clone().unwrap()), "an operation ended twice");
             }
+            CallEvent::TransferFailed(_) => self.failed_transfers += 1,
             CallEvent::Tone(tone) => assert!(self.tones.insert(tone.sequence_id.unwrap()), "a key press told twice"),
             _ => {}
         }
@@ -243,6 +242,7 @@ proptest! {
         let heard = Heard::of(&bench.events);
         prop_assert_eq!(bench.machine.is_ended(), service.is_over());
         prop_assert!(heard.operations.len() <= usize::from(service.operations));
+        prop_assert!(heard.failed_transfers == 0 || service.transfers > 0, "only a transfer can fail");
         prop_assert!(heard.tones.iter().all(|tone| (1..=service.tones()).contains(tone)));
         if service.is_over() {
             return Ok(());

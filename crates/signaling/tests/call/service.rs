@@ -43,6 +43,7 @@ pub(crate) struct Service {
     sequence: i64,
     tones: i64,
     pub(crate) operations: u16,
+    pub(crate) transfers: u16,
 }
 
 impl Service {
@@ -56,6 +57,7 @@ impl Service {
             sequence: 0,
             tones: 0,
             operations: 0,
+            transfers: 0,
         }
     }
 
@@ -91,6 +93,7 @@ impl Service {
             Happening::Hold if self.state == CallState::Established => vec![self.enter(CallState::Hold)],
             Happening::Resume if self.state == CallState::Hold => vec![self.enter(CallState::Established)],
             Happening::Transfer if self.state == CallState::Established => {
+                self.transfers += 1;
                 let mut all = vec![self.enter(CallState::Transferring), self.enter(CallState::TransferAccepted)];
                 self.state = CallState::Established;
                 let result = json!({"code": 500, "subcode": 7000, "message": "failed"});

@@ -17,8 +17,8 @@ use std::time::{Duration, Instant};
 
 use antiphon_graph::action::{Answer, Redirect, Reject};
 use antiphon_graph::{
-    Call, CallId, CallState, CallTranscriptionInfo, CommsNotification, ContentSharingSession, MediaConfig, MediaState,
-    ParticipantId, RecordingStatus, ResultInfo,
+    Call, CallId, CallOptions, CallState, CallTranscriptionInfo, CommsNotification, ContentSharingSession, MediaConfig,
+    MediaState, ParticipantId, RecordingStatus, ResultInfo,
 };
 use thiserror::Error;
 
@@ -189,11 +189,15 @@ pub struct CallMachine {
     notified: u64,
     roster: Roster,
     sharing: Sharing,
+    /// Whether content sharing is to be notified.
+    wants_sharing: bool,
     recording: BTreeMap<ParticipantId, RecordingStatus>,
     transcription: Option<CallTranscriptionInfo>,
     media: Option<MediaState>,
     answer: MediaAnswer,
     offered_blob: Option<String>,
+    /// Whether a transfer was begun whose failure has not been told.
+    transferring: bool,
     /// The last failed transfer, until the next one begins.
     failed_transfer: Option<ResultInfo>,
     tones: Seen<i64>,
@@ -216,6 +220,7 @@ impl CallMachine {
     pub fn create(body: Call, config: CallConfig, now: Instant) -> Self {
         let mut machine = Self::new(config, Stage::Ours, CallState::Establishing);
         machine.offer(body.media_config.as_ref());
+        machine.wants_sharing = wants_sharing(body.call_options.as_ref());
         machine.await_establishment(now);
         machine.request(Pending::Create, CallRequest::Create(Box::new(body)));
         machine
@@ -249,11 +254,13 @@ impl CallMachine {
             resource: Resource::default(),
             notified: 0,
             sharing: Sharing::new(),
+            wants_sharing: false,
             recording: BTreeMap::new(),
             transcription: None,
             media: None,
             answer: MediaAnswer::Waiting,
             offered_blob: None,
+            transferring: false,
             failed_transfer: None,
             tones: Seen::up_to(REMEMBERED),
             operations: Seen::up_to(REMEMBERED),
@@ -332,6 +339,7 @@ impl CallMachine {
     pub fn answer(&mut self, answer: Answer) -> Result<(), NotOffered> {
         self.decide(Decision::Answer)?;
         self.offer(answer.media_config.as_ref());
+        self.wants_sharing = wants_sharing(answer.call_options.as_ref());
         self.request_of_call(Pending::Decide(Decision::Answer), |id| CallRequest::Answer(id, Box::new(answer)));
         Ok(())
     }
@@ -364,6 +372,12 @@ impl CallMachine {
         self.begin_hang_up(EndCause::HungUp);
     }
 
+    /// A transfer of this call is about to be asked of the service: its
+    /// failure is told even if it is the same as that of the last.
+    pub fn begin_transfer(&mut self) {
+        (self.transferring, self.failed_transfer) = (true, None);
+    }
+
     /// Asks for the roster, for example when something about it is in doubt.
     pub fn refresh_roster(&mut self) {
         let outstanding = self.pending.values().any(|pending| matches!(pending, Pending::Participants(_)));
@@ -372,12 +386,12 @@ impl CallMachine {
         }
     }
 
-    /// Looks at everything again: call, roster, and content sharing if there
-    /// was any.
+    /// Looks at everything again: call, roster, and content sharing if it was
+    /// asked to be told or there was any.
     pub fn refresh(&mut self) {
         self.look();
         self.refresh_roster();
-        if self.sharing.updates() > 0 {
+        if self.wants_sharing || self.sharing.updates() > 0 {
             self.refresh_sharing();
         }
     }
@@ -531,4 +545,8 @@ impl CallMachine {
     fn tell(&mut self, event: CallEvent) {
         self.outputs.push_back(Output::Event(event));
     }
+}
+
+fn wants_sharing(options: Option<&CallOptions>) -> bool {
+    options.and_then(|options| options.is_content_sharing_notification_enabled) == Some(true)
 }

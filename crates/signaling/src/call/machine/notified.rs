@@ -18,6 +18,7 @@ use super::{CallMachine, MAX_EARLY, MediaAnswer, Stage};
 use crate::call::event::{CallEvent, EndCause, NoMedia};
 use crate::call::merge::{is_behind, member, rank};
 use crate::call::roster::{RosterChange, Whole};
+use crate::call::seen::canonical;
 use crate::call::sharing::SharingChange;
 use crate::call::timers::Timer;
 
@@ -60,8 +61,12 @@ impl CallMachine {
             ResourcePath::Participants(_) if !data.is_absent() => {
                 let (change, whole, malformed) = self.roster.apply(data.entities());
                 self.counters.malformed += malformed;
+                let settles = self.roster.is_snapshot() && !change.is_empty();
                 self.tell_roster(change);
                 match whole {
+                    // Whole rosters have no order: once no more come, one look tells whether the last was the newest.
+                    Whole::Yes if settles => self.timers.set(Timer::Reconcile, now + 3 * self.config.reconcile_after),
+                    Whole::Yes if self.roster.is_snapshot() && self.roster.updates() > 1 => {}
                     Whole::Yes => self.timers.stop(Timer::Reconcile),
                     Whole::No => self.timers.set_by(Timer::Reconcile, now + self.config.reconcile_after),
                 }
@@ -119,7 +124,9 @@ impl CallMachine {
             self.tell(CallEvent::Media(audio));
         }
         let failed = member::<ResultInfo>(entity, "resultInfo").filter(|result| !result.is_normal());
-        if let Some(result) = failed.filter(|result| self.failed_transfer.as_ref() != Some(result)) {
+        let is_back = self.transferring && self.state == CallState::Established;
+        if let Some(result) = failed.filter(|result| is_back && self.failed_transfer.as_ref() != Some(result)) {
+            self.transferring = false;
             self.failed_transfer = Some(result.clone());
             self.tell(CallEvent::TransferFailed(result));
         }
@@ -127,6 +134,9 @@ impl CallMachine {
 
     fn enter(&mut self, state: CallState, now: Instant) {
         let before = std::mem::replace(&mut self.state, state.clone());
+        if matches!(state, CallState::Transferring | CallState::TransferAccepted) {
+            self.transferring = true;
+        }
         if state == CallState::Transferring {
             self.failed_transfer = None;
         }
@@ -230,6 +240,8 @@ impl CallMachine {
                 self.tell(CallEvent::OperationProgress(Box::new(operation)));
                 continue;
             }
+            // Some paths end in what the operation is about, `participants` say, not in its id.
+            let named = named.filter(|named| named.bytes().any(|byte| byte.is_ascii_digit()));
             let key = operation.id.as_deref().or(operation.client_context.as_deref()).or(named);
             if key.is_none_or(|key| self.operations.insert(canonical(key))) {
                 self.tell(CallEvent::Operation(Box::new(operation)));
@@ -319,9 +331,4 @@ impl CallMachine {
 
 fn read<T: serde::de::DeserializeOwned>(entity: &Object) -> Option<T> {
     serde_json::from_value(Value::Object(entity.clone())).ok()
-}
-
-/// Ids are written with and without dashes, in either case.
-fn canonical(id: &str) -> String {
-    id.chars().filter(|c| *c != '-').map(|c| c.to_ascii_lowercase()).collect()
 }

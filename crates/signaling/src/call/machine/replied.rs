@@ -10,7 +10,7 @@ use super::{CallMachine, MediaAnswer, Pending, Stage};
 use crate::call::event::{CallEvent, Decision, EndCause, Reply, RequestId};
 use crate::call::merge::{member, rank};
 use crate::call::timers::Timer;
-use crate::client::{GraphError, Happened};
+use crate::client::{GraphError, GraphErrorKind, Happened};
 
 impl CallMachine {
     /// The outcome of a request this machine gave out.
@@ -92,6 +92,9 @@ impl CallMachine {
         }
         self.stage = Stage::Offered;
         let gone = error.is_call_gone();
+        if matches!(error.kind(), GraphErrorKind::NotFound(_)) {
+            self.look(); // it may be the call that was not found
+        }
         self.tell(CallEvent::DecisionFailed(decision, error));
         if gone {
             return self.handle_gone(now);
@@ -134,14 +137,19 @@ impl CallMachine {
         match pending {
             Pending::KeepAlive => {
                 self.timers.set(Timer::KeepAlive, now + self.config.keep_alive_retry);
+                if matches!(error.kind(), GraphErrorKind::NotFound(_)) {
+                    self.look(); // it may be the call that was not found
+                }
                 return self.tell(CallEvent::KeepAliveFailed(error));
             }
             // Asked again while there is a hole to be filled.
-            Pending::Participants(_) => self.timers.set_by(Timer::Reconcile, now + 10 * self.config.reconcile_after),
+            Pending::Participants(_) if error.is_transient() => {
+                self.timers.set_by(Timer::Reconcile, now + 10 * self.config.reconcile_after)
+            }
             // The service will notice that nobody keeps the call alive.
             Pending::Delete => self.timers.set_by(Timer::End, now + self.config.end_grace),
             Pending::Get(_) => self.miss_answer(),
-            Pending::Sharing(_) | Pending::Create | Pending::Decide(_) => {}
+            Pending::Participants(_) | Pending::Sharing(_) | Pending::Create | Pending::Decide(_) => {}
         }
         self.tell(CallEvent::RequestFailed(error));
     }
