@@ -144,7 +144,7 @@ impl CallMachine {
             }
             // Asked again while there is a hole to be filled.
             Pending::Participants(_) if error.is_transient() => {
-                self.timers.set_by(Timer::Reconcile, now + 10 * self.config.reconcile_after)
+                self.timers.set_by(Timer::Reconcile, now + 10 * self.config.reconcile_after);
             }
             // The service will notice that nobody keeps the call alive.
             Pending::Delete => self.timers.set_by(Timer::End, now + self.config.end_grace),
