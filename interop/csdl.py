@@ -1,7 +1,7 @@
 """Holds JSON against Graph's metadata: two CSDL extracts, of v1.0 and of beta.
 
-The extracts are not part of this repository; by default they are looked for in ../shared/graph beside it, or in the
-folder that ANTIPHON_CSDL names. Without them nothing is held against the metadata, which is printed as "not run".
+The extracts are not part of this repository; by default they are looked for in the folder shared/graph next to its
+checkout, or in the one that ANTIPHON_CSDL names. Without them nothing is held against the metadata, which is printed as "not run".
 
 Knows kinds, nullability, enum members, base types, open types and collections. Strict on purpose: on an open type only
 members that real traffic is known to carry pass (`KNOWN_OPEN`), since a misspelt member would otherwise hide there.
@@ -39,7 +39,7 @@ RANGES = {"Edm.Int32": 2**31, "Edm.Int64": 2**63}
 
 
 def folder():
-    """Where the extracts are looked for: the folder ANTIPHON_CSDL names, else ../shared/graph beside the repository."""
+    """Where the extracts are looked for: the folder ANTIPHON_CSDL names, else shared/graph next to the checkout."""
     here = os.path.dirname(os.path.abspath(__file__))
     return os.environ.get("ANTIPHON_CSDL") or os.path.join(here, "..", "..", "shared", "graph")
 

@@ -1,8 +1,8 @@
 //! The model held against the service's metadata, as two CSDL extracts give it.
 //!
 //! Both ways and to the letter: what the metadata declares and the model lacks, and what the model declares and
-//! the metadata lacks. The extracts are not part of this repository; by default they are looked for in ../shared/graph
-//! beside it, or in the folder ANTIPHON_CSDL names. Without them the comparison is skipped, and standard error says so.
+//! the metadata lacks. The extracts are not part of this repository; by default they are looked for in the folder
+//! shared/graph next to its checkout, or in the one ANTIPHON_CSDL names. Without them the comparison is skipped, and standard error says so.
 //! Spec: OData CSDL XML 4.01.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -152,7 +152,7 @@ fn the_model_declares_what_the_metadata_declares_and_nothing_else() {
     let Some(folder) = folder() else {
         // Straight to standard error, which the test harness does not capture.
         let note = "not run  SKIPPED: the model was NOT held against Graph's metadata. No CSDL extracts are in \
-                    ../shared/graph beside the repository; ANTIPHON_CSDL names their folder.";
+                    shared/graph next to the checkout; ANTIPHON_CSDL names their folder.";
         writeln!(std::io::stderr(), "\n{note}").unwrap();
         return;
     };
