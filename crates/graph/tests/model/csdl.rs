@@ -2,7 +2,8 @@
 //!
 //! Both ways and to the letter: what the metadata declares and the model lacks, and what the model declares and
 //! the metadata lacks. The extracts are not part of this repository; by default they are looked for in the folder
-//! shared/graph next to its checkout, or in the one ANTIPHON_CSDL names. Without them the comparison is skipped, and standard error says so.
+//! shared/graph next to its checkout, or in the one ANTIPHON_CSDL names. Without them the comparison is skipped, and
+//! standard error says so.
 //! Spec: OData CSDL XML 4.01.
 
 use std::collections::{BTreeMap, BTreeSet};
