@@ -3,7 +3,7 @@
 //! A body always has a JSON content type and no body never has one: the JavaScript SDK parses whatever is labelled JSON
 //! and throws on nothing.
 
-use antiphon_graph::model::declared_only;
+use antiphon_graph::model::declared_only_as_named;
 use antiphon_graph::wire::Version;
 use axum::body::Body;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, STRICT_TRANSPORT_SECURITY};
@@ -85,10 +85,11 @@ impl Reply {
             return self;
         }
         self.map_json(|mut body| {
-            match body.get_mut("value").and_then(Value::as_array_mut) {
-                Some(items) => items.iter_mut().for_each(|item| declared_only_as_named(version, item)),
-                None => declared_only_as_named(version, &mut body),
-            }
+            let entities = match body.get_mut("value") {
+                Some(Value::Array(items)) => items.as_mut_slice(),
+                _ => std::slice::from_mut(&mut body),
+            };
+            entities.iter_mut().filter_map(Value::as_object_mut).for_each(|one| declared_only_as_named(version, one));
             body
         })
     }
@@ -142,13 +143,5 @@ impl Reply {
             headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
         }
         response
-    }
-}
-
-/// Takes from an entity that names its type what the type does not declare in this version.
-pub(crate) fn declared_only_as_named(version: Version, entity: &mut Value) {
-    let named = entity.get("@odata.type").and_then(Value::as_str).map(str::to_owned);
-    if let Some(name) = named {
-        declared_only(version, name.trim_start_matches("#microsoft.graph."), entity);
     }
 }

@@ -10,14 +10,13 @@ pub(crate) use courier::{Courier, Recipient};
 pub use courier::{CourierError, DeliveryCounts};
 pub(crate) use outbox::{Address, Letter, Outbox};
 
-use antiphon_graph::model::declared_only;
+use antiphon_graph::model::declared_only_as_named;
 use antiphon_graph::wire::{Object, Version};
 use antiphon_graph::{
     Call, CallId, ChangeType, CommsNotification, CommsNotifications, CommsOperation, ContentSharingSession,
     DeltaParticipants, Participant, ResourceData,
 };
 use serde::Serialize;
-use serde_json::Value;
 
 /// What a notification is about; decides what may be dropped when a queue is full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,16 +94,7 @@ impl Notification {
 
     /// The same notification without what this version's closed types do not declare.
     pub(crate) fn declared_in(mut self, version: Version) -> Self {
-        let trim = |entity: &mut Object| {
-            let mut value = Value::Object(std::mem::take(entity));
-            let named = value.get("@odata.type").and_then(Value::as_str).map(str::to_owned);
-            if let Some(name) = named {
-                declared_only(version, name.trim_start_matches("#microsoft.graph."), &mut value);
-            }
-            if let Value::Object(trimmed) = value {
-                *entity = trimmed;
-            }
-        };
+        let trim = |entity: &mut Object| declared_only_as_named(version, entity);
         match &mut self.data {
             ResourceData::One(entity) => trim(entity),
             ResourceData::Many(entities) => entities.iter_mut().for_each(trim),

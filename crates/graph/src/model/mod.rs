@@ -19,4 +19,4 @@ pub use check::{Strictness, check, check_parameters};
 mod request;
 pub use request::{Body, RequestError, Shape, read_request};
 mod project;
-pub use project::declared_only;
+pub use project::{declared_only, declared_only_as_named};

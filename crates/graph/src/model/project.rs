@@ -29,6 +29,14 @@ pub fn declared_only(version: Version, type_name: &str, value: &mut Value) {
     }
 }
 
+/// As [`declared_only`], of the type that the resource's own `@odata.type` names; without a known name nothing is taken.
+pub fn declared_only_as_named(version: Version, resource: &mut Map<String, Value>) {
+    let named = resource.get("@odata.type").and_then(Value::as_str).map(type_name);
+    if let Some(ty) = named.and_then(find_type) {
+        trim(version, ty, resource);
+    }
+}
+
 fn trim(version: Version, declared: &'static Type, object: &mut Map<String, Value>) {
     let named = object.get("@odata.type").and_then(Value::as_str).map(type_name);
     let ty = named.and_then(find_type).filter(|ty| ty.is_a(declared.name)).unwrap_or(declared);
@@ -51,6 +59,17 @@ mod tests {
 
     use super::*;
     use crate::model::{Strictness, check};
+
+    #[test]
+    fn resource_that_names_its_type_is_held_to_it_and_a_nameless_one_is_left() {
+        let mut info = json!({ "@odata.type": "#microsoft.graph.participantInfo", "platformId": "27" });
+        let mut nameless = json!({ "platformId": "27" });
+        for resource in [&mut info, &mut nameless] {
+            declared_only_as_named(Version::V1, resource.as_object_mut().unwrap());
+        }
+        assert_eq!(info, json!({ "@odata.type": "#microsoft.graph.participantInfo" }));
+        assert_eq!(nameless, json!({ "platformId": "27" }));
+    }
 
     #[test]
     fn closed_types_lose_what_the_version_lacks_and_open_ones_keep_it() {
