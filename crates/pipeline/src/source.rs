@@ -3,24 +3,25 @@
 //! Owns the jitter buffer and decoder (or the ring), the frame of this tick, its level and talk
 //! gate. Runs in the tick; made and dropped on control threads. Invariant: after
 //! [`Source::produce`] the frame is one tick of finite samples, zero when `is_silent`.
-//! Not here: who hears it.
+//! Not here: where the samples come from (see `rtp_feed`, `app_feed`), who hears it.
 
-use antiphon_codec::{Channels, CodecError, Decoder};
+mod app_feed;
+mod rtp_feed;
+
+use antiphon_codec::CodecError;
 use antiphon_rt::MonoTime;
 use antiphon_rtp::{AudioLevel, RtpTimestamp, SourceId};
-use ringbuf::HeapCons;
-use ringbuf::traits::{Consumer, Observer};
 
 use crate::gate::{Gate, mean_square};
-use crate::jitter::{Arrival, Insert, JitterBuffer, Step};
-use crate::pcm::{AppMouth, mouth};
+use crate::jitter::{Arrival, Insert};
+use crate::pcm::AppMouth;
 use crate::{
-    BusRate, ConversationConfig, FrameCounts, FrameOutcome, InletSlot, PacketCounts, PacketOutcome, RTP_FRAME,
-    SourceReading, SourceSlot,
+    ConversationConfig, FrameCounts, FrameOutcome, InletSlot, PacketCounts, PacketOutcome, RTP_FRAME, SourceReading,
+    SourceSlot,
 };
+use app_feed::AppFeed;
+use rtp_feed::RtpFeed;
 
-/// Bus samples the decoded queue holds: the longest packet and a frame.
-const QUEUE_48K: u32 = 5_760 + RTP_FRAME;
 /// Idle ticks after which a lane is free for somebody else: 10 s.
 const LANE_IDLE_TICKS: u32 = 500;
 
@@ -30,7 +31,6 @@ pub struct Source {
     feed: Feed,
     lane: Option<Lane>,
     source_id: SourceId,
-    rate: BusRate,
     frame: Box<[f32]>,
     /// The frame is all zero.
     silent: bool,
@@ -52,41 +52,6 @@ enum Feed {
     App(AppFeed),
 }
 
-struct RtpFeed {
-    jitter: JitterBuffer,
-    decoder: Decoder,
-    /// Decoded samples that no tick has taken yet.
-    queue: Box<[f32]>,
-    queued: usize,
-    /// The frame being folded into the next one.
-    fold: Box<[f32]>,
-    folds: u64,
-    /// What the samples at the front of the queue are.
-    queue_outcome: FrameOutcome,
-    /// RTP time of the sample at the front of the queue.
-    queue_timestamp: u64,
-    /// Where in the counts the last reading was taken.
-    reported: PacketCounts,
-}
-
-impl std::fmt::Debug for RtpFeed {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RtpFeed").field("jitter", &self.jitter).field("queued", &self.queued).finish_non_exhaustive()
-    }
-}
-
-struct AppFeed {
-    ring: HeapCons<i16>,
-    scratch: Box<[i16]>,
-    speaking: bool,
-}
-
-impl std::fmt::Debug for AppFeed {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("AppFeed").field("speaking", &self.speaking).finish_non_exhaustive()
-    }
-}
-
 #[derive(Clone, Copy, Debug)]
 struct Lane {
     inlet: InletSlot,
@@ -103,17 +68,7 @@ impl Source {
     /// # Real-time
     /// Allocates about 70 KB: make it on a control thread.
     pub fn rtp(source_id: SourceId, config: &ConversationConfig) -> Result<Box<Self>, CodecError> {
-        let feed = RtpFeed {
-            jitter: JitterBuffer::new(),
-            decoder: Decoder::new(config.rate.codec_rate(), Channels::Mono)?,
-            queue: vec![0.0; config.rate.bus_samples(QUEUE_48K)].into(),
-            queued: 0,
-            fold: vec![0.0; config.rate.frame_samples()].into(),
-            folds: 0,
-            queue_outcome: FrameOutcome::Skipped,
-            queue_timestamp: 0,
-            reported: PacketCounts::default(),
-        };
+        let feed = RtpFeed::new(config.rate)?;
         Ok(Self::with_feed(Feed::Rtp(feed), source_id, config))
     }
 
@@ -136,9 +91,8 @@ impl Source {
     /// Allocates: make it on a control thread.
     #[must_use]
     pub fn app(source_id: SourceId, capacity: usize, config: &ConversationConfig) -> (Box<Self>, AppMouth) {
-        let (app, ring) = mouth(capacity);
-        let scratch = vec![0; config.rate.frame_samples()].into();
-        let feed = Feed::App(AppFeed { ring, scratch, speaking: false });
+        let (feed, app) = AppFeed::new(capacity, config.rate);
+        let feed = Feed::App(feed);
         (Self::with_feed(feed, source_id, config), app)
     }
 
@@ -147,7 +101,6 @@ impl Source {
             feed,
             lane: None,
             source_id,
-            rate: config.rate,
             frame: vec![0.0; config.rate.frame_samples()].into(),
             silent: true,
             outcome: FrameOutcome::Skipped,
@@ -171,7 +124,7 @@ impl Source {
     #[must_use]
     pub fn packets(&self) -> PacketCounts {
         match &self.feed {
-            Feed::Rtp(feed) => *feed.jitter.counts(),
+            Feed::Rtp(feed) => feed.packets(),
             Feed::App(_) => PacketCounts::default(),
         }
     }
@@ -180,7 +133,7 @@ impl Source {
     #[must_use]
     pub fn folds(&self) -> u64 {
         match &self.feed {
-            Feed::Rtp(feed) => feed.folds,
+            Feed::Rtp(feed) => feed.folds(),
             Feed::App(_) => 0,
         }
     }
@@ -258,7 +211,7 @@ impl Source {
 
     /// Frees this lane if it has been idle for long, and says so.
     pub(crate) fn free_if_idle(&mut self) -> bool {
-        let idle = matches!(&self.feed, Feed::Rtp(feed) if feed.jitter.is_idle());
+        let idle = matches!(&self.feed, Feed::Rtp(feed) if feed.is_waiting());
         let Some(lane) = &mut self.lane else { return false };
         if !lane.bound {
             return false;
@@ -274,7 +227,7 @@ impl Source {
     /// Goes to sleep at `turn` if nothing will happen until a packet comes: whoever ticks may pass it by until
     /// it is woken, and each turn counts as one more frame like the last.
     pub(crate) fn fall_asleep(&mut self, turn: u64) -> bool {
-        let idle = matches!(&self.feed, Feed::Rtp(feed) if feed.jitter.is_idle() && feed.queued == 0);
+        let idle = matches!(&self.feed, Feed::Rtp(feed) if feed.is_idle());
         let bound_lane = self.lane.is_some_and(|lane| lane.bound);
         let asleep = idle && self.silent && !self.gate.is_open() && !bound_lane;
         if asleep {
@@ -293,7 +246,7 @@ impl Source {
     /// The sender starts another stream.
     pub(crate) fn restart(&mut self) {
         if let Feed::Rtp(feed) = &mut self.feed {
-            feed.jitter.restart();
+            feed.restart();
         }
     }
 
@@ -306,18 +259,13 @@ impl Source {
             self.stamped_level = level;
         }
         arrival.quiet = level == Some(AudioLevel::SILENCE);
-        feed.jitter.insert(&arrival)
+        feed.insert(&arrival)
     }
 
     /// Packets that ended since the last call.
     pub(crate) fn take_packet_counts(&mut self) -> PacketCounts {
         match &mut self.feed {
-            Feed::Rtp(feed) => {
-                let counts = *feed.jitter.counts();
-                let ended = counts.since(&feed.reported);
-                feed.reported = counts;
-                ended
-            }
+            Feed::Rtp(feed) => feed.take_packet_counts(),
             Feed::App(_) => PacketCounts::default(),
         }
     }
@@ -332,7 +280,7 @@ impl Source {
             match &mut self.feed {
                 Feed::Rtp(feed) => {
                     let quiet = self.gate.is_quiet();
-                    let (outcome, timestamp) = feed.produce(now, quiet, self.rate, &mut self.frame);
+                    let (outcome, timestamp) = feed.produce(now, quiet, &mut self.frame);
                     self.timestamp = timestamp;
                     outcome
                 }
@@ -361,14 +309,8 @@ impl Source {
 
     fn discard(&mut self) -> FrameOutcome {
         match &mut self.feed {
-            Feed::Rtp(feed) => {
-                feed.jitter.discard();
-                feed.queued = 0;
-            }
-            Feed::App(feed) => {
-                feed.ring.clear();
-                feed.speaking = false;
-            }
+            Feed::Rtp(feed) => feed.discard(),
+            Feed::App(feed) => feed.discard(),
         }
         FrameOutcome::Skipped
     }
@@ -380,7 +322,7 @@ impl Source {
             frames.add_many(self.outcome, turn - since - 1);
         }
         let (target, delay) = match &self.feed {
-            Feed::Rtp(feed) => (feed.jitter.target_ns(), feed.jitter.delay_ns(now)),
+            Feed::Rtp(feed) => feed.delays_ns(now),
             Feed::App(_) => (0, 0),
         };
         let millis = |nanos: i64| u32::try_from(nanos / 1_000_000).unwrap_or(0);
@@ -396,128 +338,5 @@ impl Source {
             target_delay_ms: millis(target),
             playout_delay_ms: millis(delay),
         }
-    }
-}
-
-impl RtpFeed {
-    fn produce(
-        &mut self,
-        now: MonoTime,
-        quiet: bool,
-        rate: BusRate,
-        frame: &mut [f32],
-    ) -> (FrameOutcome, RtpTimestamp) {
-        let mut outcome = if self.queued > 0 { self.queue_outcome } else { FrameOutcome::Skipped };
-        let mut timestamp = self.queue_timestamp;
-        let mut first = self.queued == 0;
-        while self.queued < frame.len() {
-            if self.queued == 0 && self.jitter.is_idle() {
-                self.queue_timestamp += u64::from(RTP_FRAME);
-                return (self.jitter.idle_outcome(), RtpTimestamp::new(timestamp as u32));
-            }
-            let ahead = std::time::Duration::from_nanos(self.queued as u64 * 1_000_000_000 / u64::from(rate.hz()));
-            let (stretch, at) = self.fill(now + ahead, quiet, rate);
-            if first {
-                timestamp = at;
-                first = false;
-            }
-            outcome = outcome.max(stretch);
-            self.queue_outcome = stretch;
-        }
-        if outcome > FrameOutcome::Comfort {
-            frame.copy_from_slice(&self.queue[..frame.len()]);
-        }
-        self.queue.copy_within(frame.len()..self.queued, 0);
-        self.queued -= frame.len();
-        self.queue_timestamp = timestamp + u64::from(RTP_FRAME);
-        // The wire number is the low half of the extended one.
-        (outcome, RtpTimestamp::new(timestamp as u32))
-    }
-
-    /// Adds the next stretch of audio to the queue: at least 2.5 ms, at most one packet.
-    fn fill(&mut self, due: MonoTime, quiet: bool, rate: BusRate) -> (FrameOutcome, u64) {
-        let mut folded = 0;
-        let mut folded_at = None;
-        loop {
-            let room = &mut self.queue[self.queued..];
-            let (outcome, timestamp, got, wanted) = match self.jitter.next(due, quiet) {
-                Step::Decode { payload, timestamp, fold } => {
-                    let got = self.decoder.decode(payload, room);
-                    if let (true, Ok(samples)) = (fold, &got)
-                        && *samples <= self.fold.len()
-                    {
-                        self.fold[..*samples].copy_from_slice(&room[..*samples]);
-                        (folded, folded_at) = (*samples, Some(timestamp));
-                        continue;
-                    }
-                    (FrameOutcome::Decoded, timestamp, got, RTP_FRAME)
-                }
-                Step::Recover { next, samples, timestamp } => {
-                    let got = self.decoder.decode_fec(next, &mut room[..rate.bus_samples(samples)]);
-                    (FrameOutcome::Recovered, timestamp, got, samples)
-                }
-                Step::Conceal { samples, timestamp } => {
-                    let got = self.decoder.conceal(&mut room[..rate.bus_samples(samples)]);
-                    (FrameOutcome::Concealed, timestamp, got, samples)
-                }
-                step @ (Step::Comfort | Step::Idle) => {
-                    let silence = rate.bus_samples(RTP_FRAME).min(room.len());
-                    room[..silence].fill(0.0);
-                    self.queued += silence;
-                    let outcome = if step == Step::Comfort { FrameOutcome::Comfort } else { FrameOutcome::Skipped };
-                    return (outcome, self.queue_timestamp);
-                }
-            };
-            let (outcome, samples) = match got {
-                Ok(samples) if samples > 0 => (outcome, samples),
-                // Bytes that passed the packet parser and still do not decode: a frame is missing.
-                _ => (FrameOutcome::Concealed, self.conceal(rate.bus_samples(wanted))),
-            };
-            if let Some(timestamp) = folded_at {
-                cross_fade(&self.fold[..folded.min(samples)], &mut self.queue[self.queued..]);
-                self.folds += 1;
-                self.queued += samples;
-                return (outcome, timestamp);
-            }
-            self.queued += samples;
-            return (outcome, timestamp);
-        }
-    }
-
-    /// Conceals `wanted` bus samples at the end of the queue, and gives how many there was room for.
-    fn conceal(&mut self, wanted: usize) -> usize {
-        let room = &mut self.queue[self.queued..];
-        let wanted = wanted.clamp(1, room.len());
-        if self.decoder.conceal(&mut room[..wanted]).is_err() {
-            room[..wanted].fill(0.0);
-        }
-        wanted
-    }
-}
-
-/// Fades from `from` to what is in `to`, in place.
-fn cross_fade(from: &[f32], to: &mut [f32]) {
-    let step = 1.0 / from.len().max(1) as f32;
-    for (at, (to, from)) in to.iter_mut().zip(from).enumerate() {
-        *to = from + (*to - from) * (at as f32 * step);
-    }
-}
-
-impl AppFeed {
-    fn produce(&mut self, frame: &mut [f32]) -> (FrameOutcome, bool) {
-        let waiting = self.ring.occupied_len();
-        if waiting == 0 {
-            let dry = self.speaking;
-            self.speaking = false;
-            // Running dry between two frames is how an utterance ends: not an underrun.
-            return (if dry { FrameOutcome::Comfort } else { FrameOutcome::Skipped }, false);
-        }
-        let taken = self.ring.pop_slice(&mut self.scratch);
-        for (out, sample) in frame.iter_mut().zip(&self.scratch[..taken]) {
-            *out = f32::from(*sample) / 32_768.0;
-        }
-        frame[taken..].fill(0.0);
-        self.speaking = true;
-        (FrameOutcome::Decoded, taken < frame.len())
     }
 }
