@@ -4,9 +4,9 @@
 //! Its input is read as operations, so that it reaches states that whole packets from a network would not.
 
 use antiphon_rt::MonoTime;
-use antiphon_rtp::{RtpTimestamp, SeqNo};
+use antiphon_rtp::{AudioLevel, RtpTimestamp, SeqNo};
 
-use crate::jitter::{Arrival, CAPACITY, JitterBuffer, Step};
+use crate::jitter::{Arrival, CAPACITY, FrameKind, JitterBuffer, Step};
 
 /// Runs `data` as operations on a jitter buffer: packets near the last one, wild packets, ticks, restarts.
 ///
@@ -28,7 +28,13 @@ pub fn jitter(data: &[u8]) {
                 seq = seq.wrapping_add(step);
                 timestamp = timestamp.wrapping_add(u32::from(step) * 960);
                 let payload = [byte(), byte(), byte(), byte()];
-                insert(&mut buffer, now, (seq, timestamp), &payload[..usize::from(op >> 6) + 1], quiet);
+                insert(
+                    &mut buffer,
+                    now,
+                    (seq, timestamp),
+                    (FrameKind::Opus, &payload[..usize::from(op >> 6) + 1]),
+                    quiet,
+                );
             }
             // One from the neighbourhood: late, early, a duplicate, with a timestamp that fits.
             3 => {
@@ -37,13 +43,18 @@ pub fn jitter(data: &[u8]) {
                     seq.wrapping_sub(back).wrapping_add(32),
                     timestamp.wrapping_sub(u32::from(back) * 960).wrapping_add(32 * 960),
                 );
-                insert(&mut buffer, now, at, &[byte(), 1, 2], quiet);
+                insert(&mut buffer, now, at, (FrameKind::Opus, &[byte(), 1, 2]), quiet);
             }
             // One from anywhere.
             4 => {
                 seq = u16::from_le_bytes([byte(), byte()]);
                 timestamp = u32::from_le_bytes([byte(), byte(), byte(), byte()]);
-                insert(&mut buffer, now, (seq, timestamp), &[byte(), 1, 2], quiet);
+                let coded = match op >> 6 {
+                    0 => (FrameKind::Mulaw, &[0x7f; 240][..usize::from(byte()).min(240)]),
+                    1 => (FrameKind::Alaw, &[0x55; 160][..]),
+                    _ => (FrameKind::Opus, &[op, 1, 2][..]),
+                };
+                insert(&mut buffer, now, (seq, timestamp), coded, quiet);
             }
             5 | 6 => {
                 now += std::time::Duration::from_millis(if op & 7 == 5 { 20 } else { u64::from(byte()) });
@@ -62,7 +73,14 @@ pub fn jitter(data: &[u8]) {
     assert_eq!(buffer.counts().ended(), buffer.counts().received, "a packet did not end exactly once");
 }
 
-fn insert(buffer: &mut JitterBuffer, at: MonoTime, (seq, timestamp): (u16, u32), payload: &[u8], quiet: bool) {
+fn insert(
+    buffer: &mut JitterBuffer,
+    at: MonoTime,
+    (seq, timestamp): (u16, u32),
+    (kind, payload): (FrameKind, &[u8]),
+    quiet: bool,
+) {
     let (seq, timestamp) = (SeqNo::new(seq), RtpTimestamp::new(timestamp));
-    buffer.insert(&Arrival { at, seq, timestamp, payload, quiet });
+    let level = quiet.then_some(AudioLevel::SILENCE);
+    buffer.insert(&Arrival { at, seq, timestamp, payload, kind, level });
 }

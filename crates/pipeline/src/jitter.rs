@@ -12,7 +12,7 @@ mod store;
 
 use antiphon_codec::PacketInfo;
 use antiphon_rt::MonoTime;
-use antiphon_rtp::{RtpTimestamp, SeqNo};
+use antiphon_rtp::{AudioLevel, RtpTimestamp, SeqNo};
 
 use crate::{FrameOutcome, PacketCounts, PacketOutcome, RTP_FRAME};
 use playout::{FRAME_NS, Playout, WindowPlayout};
@@ -38,6 +38,9 @@ const FOLD_MARGIN_NS: i64 = 35_000_000;
 const FOLD_EVERY: u32 = 10;
 /// A payload this short carries no audio: the sender is in DTX (RFC 6716 §2.1.9).
 const DTX_PAYLOAD: usize = 2;
+/// G.711 payloads are multiples of 5 ms up to 120 ms (RFC 3551 §4.5.14 names no bound; one is needed).
+const G711_UNIT: usize = 40;
+const G711_MAX: usize = 960;
 
 /// What insertion did; the counts are kept by the buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +58,7 @@ pub(crate) enum Insert {
 pub(crate) enum Step<'a> {
     /// Decode this payload. With `fold`, fade its audio into that of the next step, which is a
     /// `Decode` of the same length: two frames in the time of one.
-    Decode { payload: &'a [u8], timestamp: u64, fold: bool },
+    Decode { payload: &'a [u8], kind: FrameKind, timestamp: u64, level: Option<AudioLevel>, fold: bool },
     /// Rebuild `samples` of RTP clock from the FEC copy in `next`, which stays in the buffer.
     Recover { next: &'a [u8], samples: u32, timestamp: u64 },
     /// Conceal `samples` of RTP clock.
@@ -73,8 +76,38 @@ pub(crate) struct Arrival<'a> {
     pub(crate) seq: SeqNo,
     pub(crate) timestamp: RtpTimestamp,
     pub(crate) payload: &'a [u8],
-    /// The sender stamped it as silence.
-    pub(crate) quiet: bool,
+    pub(crate) kind: FrameKind,
+    /// The level its sender stamped (RFC 6464).
+    pub(crate) level: Option<AudioLevel>,
+}
+
+/// What a payload is coded with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum FrameKind {
+    #[default]
+    Opus,
+    /// G.711 by the mu-law, one byte a sample at 8 kHz; its timestamps come scaled to 48 kHz.
+    Mulaw,
+    /// The same by the A-law.
+    Alaw,
+}
+
+impl FrameKind {
+    /// How much audio `payload` holds, in samples of the 48 kHz RTP clock; `None` if it cannot be.
+    fn samples(self, payload: &[u8]) -> Option<u32> {
+        match self {
+            Self::Opus => PacketInfo::parse(payload).ok().map(|info| info.samples_48k()),
+            Self::Mulaw | Self::Alaw => {
+                let fits = !payload.is_empty() && payload.len() <= G711_MAX && payload.len().is_multiple_of(G711_UNIT);
+                fits.then(|| payload.len() as u32 * 6)
+            }
+        }
+    }
+
+    /// Whether this payload only announces silence.
+    fn is_dtx(self, payload_len: usize) -> bool {
+        self == Self::Opus && payload_len <= DTX_PAYLOAD
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -171,7 +204,7 @@ impl JitterBuffer {
     /// Takes in one packet. O(capacity).
     pub(crate) fn insert(&mut self, arrival: &Arrival<'_>) -> Insert {
         self.counts.received += 1;
-        let Ok(info) = PacketInfo::parse(arrival.payload) else {
+        let Some(samples) = arrival.kind.samples(arrival.payload) else {
             return self.end(PacketOutcome::Skipped);
         };
         if arrival.payload.len() > MAX_PAYLOAD {
@@ -181,8 +214,7 @@ impl JitterBuffer {
             return self.end(PacketOutcome::Duplicate);
         };
         let stream = self.stream.as_ref().expect("invariant: `place` starts the stream");
-        let passed =
-            matches!(self.state, State::Playing { cursor } if timestamp + u64::from(info.samples_48k()) <= cursor);
+        let passed = matches!(self.state, State::Playing { cursor } if timestamp + u64::from(samples) <= cursor);
         self.playout.on_arrival(arrival.at, timestamp);
         if seq < stream.next || passed {
             return self.end(PacketOutcome::Late);
@@ -200,9 +232,10 @@ impl JitterBuffer {
         let stored = Stored {
             seq,
             timestamp,
-            samples: info.samples_48k(),
-            fec: PacketInfo::has_fec(arrival.payload),
-            quiet: arrival.quiet || arrival.payload.len() <= DTX_PAYLOAD,
+            samples,
+            kind: arrival.kind,
+            fec: arrival.kind == FrameKind::Opus && PacketInfo::has_fec(arrival.payload),
+            level: arrival.level,
             ..Stored::default()
         };
         self.store.insert(stored, arrival.payload);
@@ -359,7 +392,7 @@ impl JitterBuffer {
     /// out of all bounds.
     fn drop_to_catch_up(&mut self, due: MonoTime, cursor: u64, first: Stored, quiet: bool) -> bool {
         let excess = self.playout.slack(due, cursor) - self.playout.target();
-        let unheard = (quiet || first.quiet) && excess >= span_ns(first.samples) + SHRINK_MARGIN_NS;
+        let unheard = (quiet || first.is_quiet()) && excess >= span_ns(first.samples) + SHRINK_MARGIN_NS;
         let forced = excess >= MAX_EXCESS_NS;
         if !(unheard || forced) || self.store.second().is_none() {
             return false;
@@ -385,26 +418,32 @@ impl JitterBuffer {
         self.advance_past(first, cursor);
         self.concealed = 0;
         self.last_samples = first.samples;
-        if popped.len() <= DTX_PAYLOAD {
+        if popped.is_dtx() {
             // Nothing to hear, and a decoder that is left alone resumes better than one that made noise.
             self.counts.end(PacketOutcome::Skipped);
             self.state = State::Idle { comfort: true };
             return Step::Comfort;
         }
         self.counts.end(PacketOutcome::Played);
-        Step::Decode { payload: self.store.payload(&popped), timestamp: first.timestamp, fold }
+        Step::Decode {
+            payload: self.store.payload(&popped),
+            kind: first.kind,
+            timestamp: first.timestamp,
+            level: first.level,
+            fold,
+        }
     }
 
     /// Whether `first` and its successor should be played in the time of one.
     fn folds(&self, due: MonoTime, cursor: u64, first: Stored) -> bool {
         let follows = |second: &Stored| {
-            second.len() > DTX_PAYLOAD
+            !second.is_dtx()
                 && second.seq == first.seq + 1
                 && second.timestamp == first.timestamp + u64::from(first.samples)
                 && second.samples == first.samples
         };
         first.samples <= RTP_FRAME
-            && first.len() > DTX_PAYLOAD
+            && !first.is_dtx()
             && self.unfolded >= FOLD_EVERY
             && self.playout.slack(due, cursor) - self.playout.target() >= span_ns(first.samples) + FOLD_MARGIN_NS
             && self.store.second().is_some_and(follows)

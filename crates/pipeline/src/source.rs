@@ -251,15 +251,14 @@ impl Source {
     }
 
     /// Takes one packet in. O(packet).
-    pub(crate) fn insert(&mut self, mut arrival: Arrival<'_>, level: Option<AudioLevel>) -> Insert {
+    pub(crate) fn insert(&mut self, arrival: &Arrival<'_>) -> Insert {
         let Feed::Rtp(feed) = &mut self.feed else {
             return Insert::Ended(PacketOutcome::Skipped);
         };
-        if level.is_some() {
-            self.stamped_level = level;
+        if arrival.level.is_some() {
+            self.stamped_level = arrival.level;
         }
-        arrival.quiet = level == Some(AudioLevel::SILENCE);
-        feed.insert(&arrival)
+        feed.insert(arrival)
     }
 
     /// Packets that ended since the last call.

@@ -8,7 +8,7 @@ use antiphon_rt::packet_ring::PacketSender;
 use antiphon_rtp::{RtpTimestamp, SeqNo, SourceId};
 
 use crate::groups::{Groups, Listener, Room};
-use crate::jitter::{Arrival, Insert, JitterBuffer, Step};
+use crate::jitter::{Arrival, FrameKind, Insert, JitterBuffer, Step};
 use crate::limiter::Limiter;
 use crate::mix::{self, MixSlot, Stage};
 use crate::receiver::Draft;
@@ -28,7 +28,7 @@ impl Jitter {
     /// Inserts a packet; whether it waits for its turn.
     pub fn insert(&mut self, at: MonoTime, seq: u16, timestamp: u32, payload: &[u8]) -> bool {
         let (seq, timestamp) = (SeqNo::new(seq), RtpTimestamp::new(timestamp));
-        let insert = self.0.insert(&Arrival { at, seq, timestamp, payload, quiet: false });
+        let insert = self.0.insert(&Arrival { at, seq, timestamp, payload, kind: FrameKind::Opus, level: None });
         !matches!(insert, Insert::Ended(_))
     }
 

@@ -7,7 +7,7 @@ use antiphon_rtp::{RtpPacket, SourceId};
 
 use super::Conversation;
 use crate::inlet::Route;
-use crate::jitter::{Arrival, Insert};
+use crate::jitter::{Arrival, FrameKind, Insert};
 use crate::receiver::LanePacket;
 use crate::slots::Slot;
 use crate::telemetry::Event;
@@ -61,9 +61,15 @@ impl Conversation {
         if restarted {
             source.restart();
         }
-        let arrival =
-            Arrival { at, seq: packet.seq(), timestamp: packet.timestamp(), payload: packet.payload(), quiet: false };
-        let insert = source.insert(arrival, level);
+        let arrival = Arrival {
+            at,
+            seq: packet.seq(),
+            timestamp: packet.timestamp(),
+            payload: packet.payload(),
+            kind: FrameKind::Opus,
+            level,
+        };
+        let insert = source.insert(&arrival);
         let (muted, source_id) = (source.is_muted(), source.source_id());
         self.wake(source_slot.index());
         if restarted || insert == Insert::Restarted {
@@ -157,6 +163,10 @@ impl Conversation {
     /// Makes this tick's frame of every source that is awake, follows its gate and counts how it came to be.
     pub(super) fn produce_frames(&mut self) {
         let now = self.now;
+        let rerouted = self.regroup;
+        if rerouted {
+            self.refresh_heard();
+        }
         self.record.sources = self.present_sources.count() as u32;
         self.record.frames.merge(&self.asleep);
         let mut at = 0;
@@ -164,7 +174,8 @@ impl Conversation {
             at = index + 1;
             let (Some(slot), Some(source)) = (self.source_slots[index], self.sources[index].as_mut()) else { continue };
             let was_open = source.is_active();
-            let dry = source.produce(now);
+            let heard = self.heard.contains(index) || (rerouted && self.heard_before.contains(index));
+            let dry = source.produce(now, heard);
             self.record.app_underruns += u32::from(dry);
             self.record.frames.add(source.outcome());
             self.record.packets.merge(&source.take_packet_counts());

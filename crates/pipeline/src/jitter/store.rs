@@ -4,6 +4,10 @@
 //! cache. Invariant: `order` is sorted by sequence number and names each slot at most once;
 //! payload bytes of a popped packet stay readable until the next insertion.
 
+use antiphon_rtp::AudioLevel;
+
+use super::FrameKind;
+
 /// One packet in the store.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Stored {
@@ -15,8 +19,9 @@ pub(crate) struct Stored {
     pub(crate) samples: u32,
     /// Whether it carries an FEC copy of its predecessor.
     pub(crate) fec: bool,
-    /// Whether it is near silence, by its sender's word.
-    pub(crate) quiet: bool,
+    pub(crate) kind: FrameKind,
+    /// The level its sender stamped.
+    pub(crate) level: Option<AudioLevel>,
     /// Where its payload lies, and how long it is; filled in by [`Store::insert`].
     pub(crate) slot: u16,
     pub(crate) len: u16,
@@ -26,6 +31,16 @@ impl Stored {
     /// Length of its payload.
     pub(crate) fn len(&self) -> usize {
         usize::from(self.len)
+    }
+
+    /// Whether it only announces silence.
+    pub(crate) fn is_dtx(&self) -> bool {
+        self.kind.is_dtx(self.len())
+    }
+
+    /// Whether it is silence, by its sender's word.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.is_dtx() || self.level == Some(AudioLevel::SILENCE)
     }
 }
 

@@ -39,7 +39,8 @@ impl Bench {
             seq: SeqNo::new(seq),
             timestamp: RtpTimestamp::new(timestamp),
             payload,
-            quiet: false,
+            kind: FrameKind::Opus,
+            level: None,
         })
     }
 
@@ -174,6 +175,38 @@ fn a_stream_that_stops_is_concealed_briefly_and_then_idle() {
 }
 
 #[test]
+fn g711_packets_are_sized_by_their_bytes_and_odd_ones_refused() {
+    let mut buffer = JitterBuffer::new();
+    let insert = |buffer: &mut JitterBuffer, seq, kind, payload: &[u8]| {
+        buffer.insert(&Arrival {
+            at: MonoTime::from_millis(u64::from(seq) * 20 + 5),
+            seq: SeqNo::new(seq),
+            timestamp: RtpTimestamp::new(u32::from(seq) * 960),
+            payload,
+            kind,
+            level: Some(AudioLevel::new(30)),
+        })
+    };
+    for (seq, kind) in [(0, FrameKind::Mulaw), (1, FrameKind::Alaw), (2, FrameKind::Opus)] {
+        let payload: &[u8] = if kind == FrameKind::Opus { &[TOC, 1] } else { &[0x55; 160] };
+        assert_eq!(insert(&mut buffer, seq, kind, &[payload, &[7; 40]].concat()), Insert::Buffered);
+        match buffer.next(MonoTime::from_millis(u64::from(seq) * 20 + 10), false) {
+            Step::Decode { kind: played, level, timestamp, .. } => {
+                assert_eq!((played, level), (kind, Some(AudioLevel::new(30))));
+                assert_eq!(timestamp as u32, u32::from(seq) * 960);
+            }
+            step => panic!("{step:?}"),
+        }
+        for odd in [0, 1, 159, 1_000] {
+            let refused = Insert::Ended(PacketOutcome::Skipped);
+            if kind != FrameKind::Opus {
+                assert_eq!(insert(&mut buffer, 9, kind, &vec![0x55; odd]), refused);
+            }
+        }
+    }
+}
+
+#[test]
 fn a_sequence_jump_or_a_jump_in_time_starts_the_stream_anew() {
     let mut bench = Bench::new();
     for n in 0..3 {
@@ -265,7 +298,14 @@ fn packets_of_other_durations_play_without_gaps() {
             while u64::from(sent) * u64::from(samples) * 1_000 / 48 + 5_000 < tick * 20_000 {
                 let at = MonoTime::from_nanos((u64::from(sent) * u64::from(samples) * 1_000 / 48 + 5_000) * 1_000);
                 let (seq, timestamp) = (SeqNo::new(sent as u16), RtpTimestamp::new(sent * samples));
-                buffer.insert(&Arrival { at, seq, timestamp, payload: &[toc, 1, 1], quiet: false });
+                buffer.insert(&Arrival {
+                    at,
+                    seq,
+                    timestamp,
+                    payload: &[toc, 1, 1],
+                    kind: FrameKind::Opus,
+                    level: None,
+                });
                 sent += 1;
             }
             while filled < tick * 960 {
@@ -358,7 +398,8 @@ proptest! {
                         seq: SeqNo::new(seq),
                         timestamp: RtpTimestamp::new(timestamp),
                         payload: &payload,
-                        quiet,
+                        kind: FrameKind::Opus,
+                        level: quiet.then_some(AudioLevel::SILENCE),
                     });
                 }
                 Op::Next { quiet } => {

@@ -135,7 +135,7 @@ impl RtpFeed {
         loop {
             let room = &mut self.queue[self.queued..];
             let (outcome, timestamp, got, wanted) = match self.jitter.next(due, quiet) {
-                Step::Decode { payload, timestamp, fold } => {
+                Step::Decode { payload, timestamp, fold, .. } => {
                     let got = self.decoder.decode(payload, room);
                     if let (true, Ok(samples)) = (fold, &got)
                         && *samples <= self.fold.len()
