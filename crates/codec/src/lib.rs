@@ -1,11 +1,11 @@
-//! Opus as the media path needs it: encode, decode, in-band FEC, concealment and state copy.
+//! Opus as the media path needs it (encode, decode, in-band FEC, concealment, state copy), and G.711.
 //!
 //! Sits between the jitter buffer and the mixer (decode) and between the mixer and the fan-out
 //! (encode). Every call works on caller-owned memory; nothing allocates after construction.
 //! The crate stands directly on `opusic-sys` (libopus 1.6): the safe binding hides the raw
 //! state, and copying an encoder's state is what makes encoding once for many listeners
 //! inaudible. All of the `unsafe` is in `sys.rs`.
-//! Not here: RTP, resampling, jitter. Spec: RFC 6716, RFC 8251.
+//! Not here: RTP, jitter, resampling between rates of Opus. Spec: RFC 6716, RFC 8251, ITU-T G.711.
 
 mod sys;
 
@@ -13,6 +13,7 @@ mod calls;
 mod decoder;
 mod encoder;
 mod error;
+pub mod g711;
 mod packet;
 mod units;
 
