@@ -44,6 +44,17 @@ impl Bits {
         changed
     }
 
+    pub(crate) fn clear(&mut self) {
+        self.words.fill(0);
+    }
+
+    /// Takes in all members of a set of the same capacity, given as words.
+    pub(crate) fn add_all(&mut self, words: &[u64]) {
+        for (own, others) in self.words.iter_mut().zip(words) {
+            *own |= others;
+        }
+    }
+
     pub(crate) fn count(&self) -> usize {
         count(&self.words)
     }

@@ -27,7 +27,7 @@ use crate::mix::MixSlot;
 use crate::slots::Slot;
 use crate::telemetry::{Event, TickRecord, TimedEvent};
 use crate::{
-    ConfigError, ConversationConfig, EncodeClass, FrameCounts, Inlet, InletSlot, Limits, MixPlan, Receiver,
+    ConfigError, ConversationConfig, Effort, EncodeClass, FrameCounts, Inlet, InletSlot, Limits, MixPlan, Receiver,
     ReceiverSlot, Source, SourceSlot,
 };
 
@@ -38,6 +38,9 @@ const TICK_NS: u64 = 20_000_000;
 pub struct Conversation {
     limits: Limits,
     classes: Vec<EncodeClass>,
+    /// The same within the limits of `effort`.
+    coding: Vec<EncodeClass>,
+    effort: Effort,
 
     inlets: Vec<Option<(InletSlot, Box<Inlet>)>>,
     sources: Vec<Option<Box<Source>>>,
@@ -65,6 +68,10 @@ pub struct Conversation {
 
     plan: Box<MixPlan>,
     plans: Subscriber<MixPlan>,
+    /// Sources that somebody present hears, mixed or apart; the others are not decoded.
+    heard: Bits,
+    /// The same before the last change: what falls silent by it is heard for one more tick, to fade.
+    heard_before: Bits,
     /// Sources whose gate is open and that the plan knows.
     active: Bits,
     /// The same, loudest first.
@@ -108,6 +115,8 @@ impl Conversation {
         let conversation = Self {
             limits,
             classes: config.classes.clone(),
+            coding: config.classes.clone(),
+            effort: Effort::FULL,
             inlets: none(limits.inlets),
             sources: none(limits.sources),
             source_slots: none(limits.sources),
@@ -127,6 +136,8 @@ impl Conversation {
             regroup: false,
             plan: MixPlan::silent(&limits),
             plans,
+            heard: Bits::new(limits.sources),
+            heard_before: Bits::new(limits.sources),
             active: Bits::new(limits.sources),
             by_power: Vec::with_capacity(limits.sources),
             total: vec![0.0; config.rate.frame_samples()].into(),
@@ -167,7 +178,7 @@ impl Conversation {
     pub fn tick(&mut self, now: MonoTime) {
         let (cycles_before, calls_before) = (cycles(), thread_calls());
         self.advance_clock(now);
-        self.record = TickRecord { tick: self.tick, at: now, ..TickRecord::default() };
+        self.record = TickRecord { tick: self.tick, at: now, effort: self.effort, ..TickRecord::default() };
         self.carry_out_commands();
         self.take_plan();
         self.take_packets();
@@ -186,6 +197,24 @@ impl Conversation {
         record.codec_cycles = calls.cycles;
         record.cycles = cycles().wrapping_sub(cycles_before);
         self.hand_in_record();
+    }
+
+    /// Limits the work of the ticks to come, for a load governor on the media thread. Takes hold of all encoders
+    /// alike with the next tick; wait-free.
+    pub fn set_effort(&mut self, effort: Effort) {
+        if self.effort == effort {
+            return;
+        }
+        self.effort = effort;
+        for (coding, class) in self.coding.iter_mut().zip(&self.classes) {
+            *coding = class.within(effort);
+        }
+    }
+
+    /// The limits in force.
+    #[must_use]
+    pub fn effort(&self) -> Effort {
+        self.effort
     }
 
     /// What the last tick did; the same record goes to [`Control::next_record`].

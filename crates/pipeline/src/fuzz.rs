@@ -60,7 +60,6 @@ pub fn jitter(data: &[u8]) {
                 now += std::time::Duration::from_millis(if op & 7 == 5 { 20 } else { u64::from(byte()) });
                 decoded += u64::from(matches!(buffer.next(now, quiet), Step::Decode { .. }));
             }
-            _ if quiet => buffer.discard(),
             _ => buffer.restart(),
         }
         let counts = *buffer.counts();

@@ -60,7 +60,7 @@ pub(crate) enum Step<'a> {
     /// `Decode` of the same length: two frames in the time of one.
     Decode { payload: &'a [u8], kind: FrameKind, timestamp: u64, level: Option<AudioLevel>, fold: bool },
     /// Rebuild `samples` of RTP clock from the FEC copy in `next`, which stays in the buffer.
-    Recover { next: &'a [u8], samples: u32, timestamp: u64 },
+    Recover { next: &'a [u8], level: Option<AudioLevel>, samples: u32, timestamp: u64 },
     /// Conceal `samples` of RTP clock.
     Conceal { samples: u32, timestamp: u64 },
     /// One frame of silence that the sender announced.
@@ -94,7 +94,7 @@ pub(crate) enum FrameKind {
 
 impl FrameKind {
     /// How much audio `payload` holds, in samples of the 48 kHz RTP clock; `None` if it cannot be.
-    fn samples(self, payload: &[u8]) -> Option<u32> {
+    pub(crate) fn samples(self, payload: &[u8]) -> Option<u32> {
         match self {
             Self::Opus => PacketInfo::parse(payload).ok().map(|info| info.samples_48k()),
             Self::Mulaw | Self::Alaw => {
@@ -252,17 +252,10 @@ impl JitterBuffer {
         self.restarts += 1;
     }
 
-    /// Ends what waits without playing it, keeping the stream: the source is muted.
-    pub(crate) fn discard(&mut self) {
-        if let Some(last) = self.store.last() {
-            let next = last.seq + 1;
-            if let Some(stream) = &mut self.stream {
-                stream.next = stream.next.max(next);
-            }
-        }
-        self.flush();
-        self.state = State::Idle { comfort: false };
-        self.concealed = 0;
+    /// The packet of the last step was not decoded after all, because nobody would hear it.
+    pub(crate) fn was_skipped(&mut self) {
+        self.counts.played -= 1;
+        self.counts.end(PacketOutcome::Skipped);
     }
 
     /// Decides what comes next for the audio due at `due`; `quiet` says that what was played last
@@ -491,7 +484,7 @@ impl JitterBuffer {
             Bridge::Conceal { samples, timestamp } => Step::Conceal { samples, timestamp },
             Bridge::Recover { samples, timestamp } => {
                 let first = self.store.first().expect("invariant: the gap ends at a waiting packet");
-                Step::Recover { next: self.store.payload(first), samples, timestamp }
+                Step::Recover { next: self.store.payload(first), level: first.level, samples, timestamp }
             }
         }
     }

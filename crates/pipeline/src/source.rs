@@ -7,6 +7,8 @@
 
 mod app_feed;
 mod rtp_feed;
+mod skip;
+mod voice;
 
 use antiphon_codec::CodecError;
 use antiphon_rt::MonoTime;
@@ -21,6 +23,7 @@ use crate::{
 };
 use app_feed::AppFeed;
 use rtp_feed::RtpFeed;
+use skip::Need;
 
 /// Idle ticks after which a lane is free for somebody else: 10 s.
 const LANE_IDLE_TICKS: u32 = 500;
@@ -39,6 +42,7 @@ pub struct Source {
     gate: Gate,
     stamped_level: Option<AudioLevel>,
     muted: bool,
+    fade: Fade,
     frames: FrameCounts,
     underruns: u64,
     /// Since which turn the tick passes it by.
@@ -50,6 +54,16 @@ pub struct Source {
 enum Feed {
     Rtp(RtpFeed),
     App(AppFeed),
+}
+
+/// What the next frame that sounds does at an edge which is not its sender's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fade {
+    None,
+    /// Falls to silence: the source is muted from then on, or leaves.
+    Out,
+    /// Rises from silence within 5 ms: the source was muted until then.
+    In,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -68,7 +82,7 @@ impl Source {
     /// # Real-time
     /// Allocates about 70 KB: make it on a control thread.
     pub fn rtp(source_id: SourceId, config: &ConversationConfig) -> Result<Box<Self>, CodecError> {
-        let feed = RtpFeed::new(config.rate)?;
+        let feed = RtpFeed::new(config)?;
         Ok(Self::with_feed(Feed::Rtp(feed), source_id, config))
     }
 
@@ -108,6 +122,7 @@ impl Source {
             gate: Gate::new(&config.gate),
             stamped_level: None,
             muted: false,
+            fade: Fade::None,
             frames: FrameCounts::default(),
             underruns: 0,
             asleep_since: None,
@@ -180,8 +195,19 @@ impl Source {
         self.muted
     }
 
+    /// Mutes it from the frame after the next on, the next one fading out; or lets it be heard again.
     pub(crate) fn mute(&mut self, muted: bool) {
+        if self.muted != muted {
+            self.fade = if muted { Fade::Out } else { Fade::In };
+        }
         self.muted = muted;
+    }
+
+    /// Has its next frame fade out: it is the last one.
+    pub(crate) fn leave(&mut self) {
+        if !self.muted {
+            self.fade = Fade::Out;
+        }
     }
 
     /// The inlet this is a free lane of.
@@ -269,24 +295,34 @@ impl Source {
         }
     }
 
-    /// Makes the frame of the tick at `now` and updates level and gate. Gives whether an app's
-    /// ring ran dry in it.
-    pub(crate) fn produce(&mut self, now: MonoTime) -> bool {
+    /// Makes the frame of the tick at `now` and updates level and gate. What is not `heard` is not decoded;
+    /// its level is then what its sender stamped. Gives whether an app's ring ran dry in it.
+    pub(crate) fn produce(&mut self, now: MonoTime, heard: bool) -> bool {
         let mut underrun = false;
-        let outcome = if self.muted {
-            self.discard()
-        } else {
-            match &mut self.feed {
-                Feed::Rtp(feed) => {
-                    let quiet = self.gate.is_quiet();
-                    let (outcome, timestamp) = feed.produce(now, quiet, &mut self.frame);
-                    self.timestamp = timestamp;
-                    outcome
-                }
-                Feed::App(feed) => {
+        let fade = std::mem::replace(&mut self.fade, Fade::None);
+        let muted = self.muted && fade != Fade::Out;
+        let need = match self.gate.is_open() {
+            _ if muted || !heard => Need::Unheard,
+            true => Need::Open,
+            false => Need::Gated,
+        };
+        let mut stamped_power = 0.0;
+        let outcome = match &mut self.feed {
+            Feed::Rtp(feed) => {
+                let quiet = need == Need::Unheard || self.gate.is_quiet();
+                let (outcome, timestamp) = feed.produce(now, need, quiet, &mut self.frame);
+                self.timestamp = timestamp;
+                stamped_power = feed.take_skipped_power();
+                outcome
+            }
+            Feed::App(feed) => {
+                self.timestamp = self.timestamp.advance(RTP_FRAME);
+                if muted {
+                    feed.discard();
+                    FrameOutcome::Skipped
+                } else {
                     let (outcome, dry) = feed.produce(&mut self.frame);
                     underrun = dry;
-                    self.timestamp = self.timestamp.advance(RTP_FRAME);
                     outcome
                 }
             }
@@ -295,23 +331,28 @@ impl Source {
         let power = if sounding { mean_square(&self.frame) } else { 0.0 };
         if power > 0.0 {
             self.silent = false;
+            self.apply(fade);
         } else if !self.silent {
             self.frame.fill(0.0); // also clears a frame with poison in it
             self.silent = true;
         }
-        self.gate.update(power);
+        if fade == Fade::In && !sounding {
+            self.fade = fade; // until there is something to fade
+        }
+        self.gate.update(if sounding || muted { power } else { stamped_power });
         self.outcome = outcome;
         self.frames.add(outcome);
         self.underruns += u64::from(underrun);
         underrun
     }
 
-    fn discard(&mut self) -> FrameOutcome {
-        match &mut self.feed {
-            Feed::Rtp(feed) => feed.discard(),
-            Feed::App(feed) => feed.discard(),
+    fn apply(&mut self, fade: Fade) {
+        let samples = self.frame.len();
+        match fade {
+            Fade::None => {}
+            Fade::Out => ramp(&mut self.frame, 1.0, 0.0),
+            Fade::In => ramp(&mut self.frame[..samples / 4], 0.0, 1.0),
         }
-        FrameOutcome::Skipped
     }
 
     /// What is known of it at `now`, before the tick of `turn`.
@@ -337,5 +378,13 @@ impl Source {
             target_delay_ms: millis(target),
             playout_delay_ms: millis(delay),
         }
+    }
+}
+
+/// Multiplies `samples` by a gain that goes from one value to the other in a straight line.
+fn ramp(samples: &mut [f32], from: f32, to: f32) {
+    let step = (to - from) / samples.len() as f32;
+    for (at, sample) in samples.iter_mut().enumerate() {
+        *sample *= from + step * (at + 1) as f32;
     }
 }

@@ -12,7 +12,9 @@ use crate::jitter::{Arrival, FrameKind, Insert, JitterBuffer, Step};
 use crate::limiter::Limiter;
 use crate::mix::{self, MixSlot, Stage};
 use crate::receiver::Draft;
-use crate::{ConversationConfig, MixPlan, PacketCounts, Receiver, ReceiverError, RtpReceiverConfig, Source, bits};
+use crate::{
+    ConversationConfig, EncodeClass, MixPlan, PacketCounts, Receiver, ReceiverError, RtpReceiverConfig, Source, bits,
+};
 
 /// A jitter buffer without a decoder.
 #[derive(Debug)]
@@ -69,6 +71,7 @@ pub struct Mix {
     by_power: Vec<u16>,
     total: Vec<f32>,
     slot: Box<MixSlot>,
+    coding: EncodeClass,
 }
 
 impl Mix {
@@ -83,7 +86,7 @@ impl Mix {
             let (mut source, mut mouth) = Source::app(SourceId::new(index as u32), frame.len(), config);
             let samples: Vec<i16> = frame.iter().map(|s| (s * 32_767.0) as i16).collect();
             mouth.speak(&samples);
-            source.produce(MonoTime::ZERO);
+            source.produce(MonoTime::ZERO, true);
             sources.push(Some(source));
             active[index / 64] |= 1 << (index % 64);
         }
@@ -93,7 +96,8 @@ impl Mix {
             slot.key[0] &= !1;
         }
         let by_power = (0..sources.len() as u16).collect();
-        Ok(Self { sources, active, by_power, total: vec![0.0; config.rate.frame_samples()], slot })
+        let total = vec![0.0; config.rate.frame_samples()];
+        Ok(Self { sources, active, by_power, total, slot, coding: config.classes[0] })
     }
 
     /// Sums everybody, as is done once a tick.
@@ -111,7 +115,7 @@ impl Mix {
 
     /// Encodes what was mixed; the packet's length.
     pub fn encode(&mut self) -> usize {
-        self.slot.encode();
+        self.slot.encode(&self.coding);
         self.slot.payload().len()
     }
 
@@ -192,7 +196,6 @@ impl Grouping {
             listeners: &mut self.listeners,
             mixes: &mut self.mixes,
             free: &mut self.free,
-            classes: &[],
         };
         self.groups.regroup(&mut room);
         self.mixes.iter().flatten().filter(|mix| mix.members > 0).count()

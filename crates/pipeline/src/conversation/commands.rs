@@ -31,6 +31,7 @@ impl Conversation {
                         source.mute(muted);
                     }
                 }
+                Command::SetClass(slot, class) => self.set_class(slot, class),
                 Command::Inspect(page) => self.inspect(page),
             }
         }
@@ -51,7 +52,6 @@ impl Conversation {
             listeners: &mut self.listeners,
             mixes: &mut self.mixes,
             free: &mut self.free_mixes,
-            classes: &self.classes,
         };
         groups::unsettle_rerouted(&mut room);
     }
@@ -71,6 +71,19 @@ impl Conversation {
             let known = self.source_slots[index].is_some_and(|slot| self.plan.knows_source(slot));
             let open = self.sources[index].as_ref().is_some_and(|source| source.is_active());
             self.active.assign(index, known && open);
+        }
+    }
+
+    /// Works out anew which sources anybody hears: the union of what the present receivers hear mixed and,
+    /// being apps, apart. Lanes over RTP forward packets and need no decoding.
+    pub(super) fn refresh_heard(&mut self) {
+        std::mem::swap(&mut self.heard, &mut self.heard_before);
+        self.heard.clear();
+        for index in self.present_receivers.iter().filter(|index| self.listeners[*index].present) {
+            self.heard.add_all(self.plan.heard_words(index));
+            if self.app_receivers.contains(index) {
+                self.heard.add_all(self.plan.unmixed_words(index));
+            }
         }
     }
 
@@ -178,6 +191,21 @@ impl Conversation {
         receiver.spare = self.mixes[usize::from(spare)].take();
         self.empty_mixes.push(spare);
         self.retire(Retired::Receiver(slot, receiver));
+    }
+
+    fn set_class(&mut self, slot: ReceiverSlot, class: u8) {
+        let Some(Some((held, receiver))) = self.receivers.get_mut(slot.index()) else { return };
+        let of = |class: u8| self.classes.get(usize::from(class));
+        let (Some(old), Some(new)) = (of(receiver.class()), of(class)) else { return };
+        if *held != slot || receiver.class() == class || !old.is_like(*new) {
+            return;
+        }
+        receiver.set_class(class);
+        let listener = &mut self.listeners[slot.index()];
+        listener.class = class;
+        // Goes on alone on a copy of the stream it heard, with the new settings, until that may merge.
+        listener.unsettle(self.tick);
+        self.regroup = true;
     }
 
     fn leave_mix(&mut self, slot: u16, app: bool) {

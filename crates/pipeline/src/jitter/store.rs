@@ -84,10 +84,6 @@ impl Store {
         self.order.get(1)
     }
 
-    pub(crate) fn last(&self) -> Option<&Stored> {
-        self.order.last()
-    }
-
     /// Puts a packet in its place. The store must not be full, the sequence number not be in it.
     pub(crate) fn insert(&mut self, mut stored: Stored, payload: &[u8]) {
         let slot = self.free.pop().expect("invariant: the caller made room");

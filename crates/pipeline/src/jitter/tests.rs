@@ -353,7 +353,6 @@ enum Op {
     Insert { seq: u16, timestamp: u32, payload: Vec<u8>, quiet: bool },
     Next { quiet: bool },
     Restart,
-    Discard,
 }
 
 fn op() -> impl Strategy<Value = Op> {
@@ -379,7 +378,6 @@ fn op() -> impl Strategy<Value = Op> {
         1 => wild,
         10 => any::<bool>().prop_map(|quiet| Op::Next { quiet }),
         1 => Just(Op::Restart),
-        1 => Just(Op::Discard),
     ]
 }
 
@@ -409,7 +407,6 @@ proptest! {
                     }
                 }
                 Op::Restart => buffer.restart(),
-                Op::Discard => buffer.discard(),
             }
             let counts = *buffer.counts();
             prop_assert_eq!(counts.ended() + buffer.buffered() as u64, counts.received);

@@ -3,19 +3,21 @@
 //! One per source fed by RTP; runs in the tick. Asks the jitter buffer for steps until the queue holds a
 //! frame, and takes the frame off its front. Not here: the talk gate, mute, when to play what (see `jitter`).
 
-use antiphon_codec::{Channels, CodecError, Decoder};
+use antiphon_codec::CodecError;
 use antiphon_rt::MonoTime;
 use antiphon_rtp::RtpTimestamp;
 
-use crate::jitter::{Arrival, Insert, JitterBuffer, Step};
-use crate::{BusRate, FrameOutcome, PacketCounts, RTP_FRAME};
+use super::skip::Need;
+use super::voice::{Packet, Voice};
+use crate::jitter::{Arrival, FrameKind, Insert, JitterBuffer, Step};
+use crate::{BusRate, ConversationConfig, FrameOutcome, PacketCounts, RTP_FRAME};
 
 /// Bus samples the decoded queue holds: the longest packet and a frame.
 const QUEUE_48K: u32 = 5_760 + RTP_FRAME;
 pub(super) struct RtpFeed {
     rate: BusRate,
     jitter: JitterBuffer,
-    decoder: Decoder,
+    voice: Voice,
     /// Decoded samples that no tick has taken yet.
     queue: Box<[f32]>,
     queued: usize,
@@ -38,11 +40,12 @@ impl std::fmt::Debug for RtpFeed {
 
 impl RtpFeed {
     /// Allocates about 70 KB.
-    pub(super) fn new(rate: BusRate) -> Result<Self, CodecError> {
+    pub(super) fn new(config: &ConversationConfig) -> Result<Self, CodecError> {
+        let rate = config.rate;
         Ok(Self {
             rate,
             jitter: JitterBuffer::new(),
-            decoder: Decoder::new(rate.codec_rate(), Channels::Mono)?,
+            voice: Voice::new(rate, &config.gate)?,
             queue: vec![0.0; rate.bus_samples(QUEUE_48K)].into(),
             queued: 0,
             fold: vec![0.0; rate.frame_samples()].into(),
@@ -76,8 +79,14 @@ impl RtpFeed {
         (self.jitter.target_ns(), self.jitter.delay_ns(now))
     }
 
+    /// Loudest stamp among the packets skipped for the last frame, as a mean square.
+    pub(super) fn take_skipped_power(&mut self) -> f32 {
+        self.voice.take_skipped_power()
+    }
+
     pub(super) fn restart(&mut self) {
         self.jitter.restart();
+        self.voice.restart();
     }
 
     pub(super) fn insert(&mut self, arrival: &Arrival<'_>) -> Insert {
@@ -92,14 +101,14 @@ impl RtpFeed {
         ended
     }
 
-    /// Ends all that waits without playing it.
-    pub(super) fn discard(&mut self) {
-        self.jitter.discard();
-        self.queued = 0;
-    }
-
-    /// Makes the frame due at `now`; `quiet` says that the last one was near silence.
-    pub(super) fn produce(&mut self, now: MonoTime, quiet: bool, frame: &mut [f32]) -> (FrameOutcome, RtpTimestamp) {
+    /// Makes the frame due at `now`; `quiet` says that the last one was near silence or not heard.
+    pub(super) fn produce(
+        &mut self,
+        now: MonoTime,
+        need: Need,
+        quiet: bool,
+        frame: &mut [f32],
+    ) -> (FrameOutcome, RtpTimestamp) {
         let rate = self.rate;
         let mut outcome = if self.queued > 0 { self.queue_outcome } else { FrameOutcome::Skipped };
         let mut timestamp = self.queue_timestamp;
@@ -110,7 +119,7 @@ impl RtpFeed {
                 return (self.jitter.idle_outcome(), RtpTimestamp::new(timestamp as u32));
             }
             let ahead = std::time::Duration::from_nanos(self.queued as u64 * 1_000_000_000 / u64::from(rate.hz()));
-            let (stretch, at) = self.fill(now + ahead, quiet, rate);
+            let (stretch, at) = self.fill(now + ahead, need, quiet, rate);
             if first {
                 timestamp = at;
                 first = false;
@@ -129,30 +138,30 @@ impl RtpFeed {
     }
 
     /// Adds the next stretch of audio to the queue: at least 2.5 ms, at most one packet.
-    fn fill(&mut self, due: MonoTime, quiet: bool, rate: BusRate) -> (FrameOutcome, u64) {
-        let mut folded = 0;
-        let mut folded_at = None;
+    fn fill(&mut self, due: MonoTime, need: Need, quiet: bool, rate: BusRate) -> (FrameOutcome, u64) {
+        let mut folded = None;
         loop {
             let room = &mut self.queue[self.queued..];
-            let (outcome, timestamp, got, wanted) = match self.jitter.next(due, quiet) {
-                Step::Decode { payload, timestamp, fold, .. } => {
-                    let got = self.decoder.decode(payload, room);
-                    if let (true, Ok(samples)) = (fold, &got)
-                        && *samples <= self.fold.len()
-                    {
-                        self.fold[..*samples].copy_from_slice(&room[..*samples]);
-                        (folded, folded_at) = (*samples, Some(timestamp));
+            let (outcome, timestamp, samples) = match self.jitter.next(due, quiet) {
+                Step::Decode { payload, kind, timestamp, level, fold } => {
+                    let (outcome, samples) = self.voice.decode(Packet { payload, kind, level }, need, room);
+                    if outcome == FrameOutcome::Skipped {
+                        self.jitter.was_skipped();
+                    } else if fold && samples <= self.fold.len() {
+                        self.fold[..samples].copy_from_slice(&room[..samples]);
+                        folded = Some((samples, timestamp));
                         continue;
                     }
-                    (FrameOutcome::Decoded, timestamp, got, RTP_FRAME)
+                    (outcome, timestamp, samples)
                 }
-                Step::Recover { next, samples, timestamp } => {
-                    let got = self.decoder.decode_fec(next, &mut room[..rate.bus_samples(samples)]);
-                    (FrameOutcome::Recovered, timestamp, got, samples)
+                Step::Recover { next, level, samples, timestamp } => {
+                    let bus = rate.bus_samples(samples);
+                    let next = Packet { payload: next, kind: FrameKind::Opus, level };
+                    (self.voice.recover(next, need, bus, room), timestamp, bus)
                 }
                 Step::Conceal { samples, timestamp } => {
-                    let got = self.decoder.conceal(&mut room[..rate.bus_samples(samples)]);
-                    (FrameOutcome::Concealed, timestamp, got, samples)
+                    let bus = rate.bus_samples(samples);
+                    (self.voice.conceal(&mut room[..bus]), timestamp, bus)
                 }
                 step @ (Step::Comfort | Step::Idle) => {
                     let silence = rate.bus_samples(RTP_FRAME).min(room.len());
@@ -162,30 +171,14 @@ impl RtpFeed {
                     return (outcome, self.queue_timestamp);
                 }
             };
-            let (outcome, samples) = match got {
-                Ok(samples) if samples > 0 => (outcome, samples),
-                // Bytes that passed the packet parser and still do not decode: a frame is missing.
-                _ => (FrameOutcome::Concealed, self.conceal(rate.bus_samples(wanted))),
-            };
-            if let Some(timestamp) = folded_at {
+            let first = folded.map_or(timestamp, |(_, first)| first);
+            if let Some((folded, _)) = folded {
                 cross_fade(&self.fold[..folded.min(samples)], &mut self.queue[self.queued..]);
                 self.folds += 1;
-                self.queued += samples;
-                return (outcome, timestamp);
             }
             self.queued += samples;
-            return (outcome, timestamp);
+            return (outcome, first);
         }
-    }
-
-    /// Conceals `wanted` bus samples at the end of the queue, and gives how many there was room for.
-    fn conceal(&mut self, wanted: usize) -> usize {
-        let room = &mut self.queue[self.queued..];
-        let wanted = wanted.clamp(1, room.len());
-        if self.decoder.conceal(&mut room[..wanted]).is_err() {
-            room[..wanted].fill(0.0);
-        }
-        wanted
     }
 }
 
