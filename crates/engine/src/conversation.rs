@@ -13,7 +13,7 @@ use crate::routes::Member;
 use crate::speaker::{self, Speaker};
 use crate::state::{Parts, Reserved, Room};
 use crate::{ConversationStats, ParticipantId};
-use antiphon_pipeline::{self as pipeline, BusRate, ConversationConfig, EncodeClass, Inlet, InletConfig, Limits, Mid};
+use antiphon_pipeline::{self as pipeline, BusRate, ConversationConfig, Inlet, InletConfig, Limits, Mid, OpusSettings};
 use antiphon_pipeline::{LaneConfig, Receiver, RtpReceiverConfig, Source};
 use antiphon_rt::packet_ring::packet_ring;
 use antiphon_rt::wake::Waker;
@@ -71,7 +71,7 @@ pub struct ConversationOptions {
     /// Participants at a time.
     pub max_participants: usize,
     /// Encoder settings of what participants hear.
-    pub encode: EncodeClass,
+    pub encode: OpusSettings,
     /// Told what happens.
     pub on_event: EventCallback,
 }
@@ -80,7 +80,7 @@ impl ConversationOptions {
     /// 48 kHz, up to 128 participants, Opus at 24 kb/s and complexity 5.
     pub fn new(on_event: impl Fn(ConversationEvent) + Send + Sync + 'static) -> Self {
         let on_event = Arc::new(on_event);
-        Self { rate: BusRate::default(), max_participants: 128, encode: EncodeClass::default(), on_event }
+        Self { rate: BusRate::default(), max_participants: 128, encode: OpusSettings::default(), on_event }
     }
 }
 
@@ -150,7 +150,7 @@ impl Conversation {
         // A slot is free again only some milliseconds after a leave: a few more than there may be participants.
         let slots = max_participants + SLACK;
         let limits = Limits { sources: slots, ..Limits::for_participants(slots) };
-        let config = ConversationConfig { rate, limits, classes: vec![encode], ..ConversationConfig::default() };
+        let config = ConversationConfig { rate, limits, classes: vec![encode.into()], ..ConversationConfig::default() };
         Self::with_config(shared, side, config, max_participants, on_event, app)
     }
 

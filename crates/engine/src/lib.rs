@@ -29,7 +29,7 @@ mod control;
 mod media_thread;
 
 pub use antiphon_pipeline::{
-    AppMouth, BusRate, EncodeClass, FrameCounts, FrameOutcome, MixedFrame, PacketCounts, UnmixedFrame,
+    AppMouth, BusRate, FrameCounts, FrameOutcome, MixedFrame, OpusSettings, PacketCounts, UnmixedFrame,
 };
 pub use antiphon_rt::runner::PriorityOutcome;
 pub use antiphon_rt::wake::Wakeable;

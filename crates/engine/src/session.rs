@@ -14,7 +14,7 @@ use crate::state::Parts;
 use crate::{ConversationEvent, ConversationStats, ParticipantId};
 use antiphon_pipeline::UnmixedFrame;
 use antiphon_pipeline::{
-    AppEarConfig, AppMouth, BusRate, ConversationConfig, EncodeClass, Limits, MixedFrame, Receiver, Source,
+    AppEarConfig, AppMouth, BusRate, ConversationConfig, Limits, MixedFrame, OpusSettings, Receiver, Source,
 };
 use antiphon_rt::wake::{Wakeable, wake_pair};
 use antiphon_transport::{Leg, LegStats, OfferOptions};
@@ -42,7 +42,7 @@ pub struct SessionOptions {
     /// Most sources that come apart at one time.
     pub max_lanes: usize,
     /// Encoder settings of what the app says.
-    pub encode: EncodeClass,
+    pub encode: OpusSettings,
     /// Local address of the leg's socket; a wildcard offers every address of the machine.
     pub bind: IpAddr,
     /// Told when the leg connects and ends, and who talks; participants are [`MediaSession::SERVICE`] and
@@ -57,7 +57,7 @@ impl SessionOptions {
             rate: BusRate::Hz16000,
             unmixed: true,
             max_lanes: 1_000,
-            encode: EncodeClass { fec: true, expected_loss: 10, ..EncodeClass::default() },
+            encode: OpusSettings { fec: true, expected_loss: 10, ..OpusSettings::default() },
             bind: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             on_event: Arc::new(on_event),
         }
@@ -142,7 +142,7 @@ impl MediaSession {
         let packets_per_inlet = 2 * (1 + lanes).max(64);
         let sources = 2 + lanes;
         let limits = Limits { inlets: 1, receivers: 2, sources, packets_per_inlet, ..Limits::for_participants(2) };
-        let config = ConversationConfig { rate, limits, classes: vec![encode], ..ConversationConfig::default() };
+        let config = ConversationConfig { rate, limits, classes: vec![encode.into()], ..ConversationConfig::default() };
         let (waker, wakeable) = wake_pair().map_err(CreateError::Wake)?;
         let conversation = Conversation::with_config(shared, Side::Bot, config.clone(), 2, on_event, Some(waker))?;
         let service = ParticipantId::new(Self::SERVICE);

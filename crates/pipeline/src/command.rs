@@ -33,6 +33,10 @@ pub enum Command {
     RemoveReceiver(ReceiverSlot),
     /// Silences a source for everybody, or lets it be heard again.
     Mute(SourceSlot, bool),
+    /// Moves a receiver to another encoder class. Its stream goes on without a break: it is coded apart for
+    /// 300 ms, then shared with the others of that class. Ignored for a class the conversation does not have,
+    /// one of another codec, and a receiver that is an app.
+    SetClass(ReceiverSlot, u8),
     /// Fills a page with a reading of every source; it comes back as [`Retired::Inspection`].
     Inspect(Box<Inspection>),
 }

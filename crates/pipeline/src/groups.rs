@@ -9,7 +9,7 @@
 
 use crate::bits;
 use crate::mix::MixSlot;
-use crate::{EncodeClass, MixPlan};
+use crate::MixPlan;
 
 /// Ticks two streams must have been fed the same before a listener moves between them: 300 ms.
 pub(crate) const SETTLE_TICKS: u32 = 15;
@@ -104,7 +104,6 @@ pub(crate) struct Room<'a> {
     pub(crate) mixes: &'a mut [Option<Box<MixSlot>>],
     /// Slots that nobody listens to.
     pub(crate) free: &'a mut Vec<u16>,
-    pub(crate) classes: &'a [EncodeClass],
 }
 
 impl Groups {
@@ -239,7 +238,6 @@ impl Groups {
                     continue;
                 }
                 let slot = room.free.pop().expect("invariant: every receiver brought a slot");
-                let class = room.listeners[usize::from(group.sample)].class;
                 let model = if split { group.former } else { self.same_mix_elsewhere(room, at) };
                 let mut mix = room.mixes[usize::from(slot)].take().expect("invariant: free slots are filled");
                 match room.mixes.get(usize::from(model)).and_then(Option::as_deref) {
@@ -251,7 +249,6 @@ impl Groups {
                     }
                     None => mix.start_afresh(),
                 }
-                mix.use_class(class, room.classes);
                 room.mixes[usize::from(slot)] = Some(mix);
                 self.groups[at].slot = slot;
             }
@@ -287,6 +284,7 @@ impl Groups {
             mix.sample = group.sample;
             mix.members = group.members;
             let class = room.listeners[sample].class;
+            mix.class = class;
             mix.rtp_members = if class == PCM_CLASS { 0 } else { group.members };
         }
         for (listener, &group) in room.listeners.iter_mut().zip(&*self.group_of) {
@@ -459,7 +457,6 @@ mod tests {
                 listeners: &mut self.listeners,
                 mixes: &mut self.mixes,
                 free: &mut self.free,
-                classes: &[],
             };
             (&mut self.groups, room)
         }

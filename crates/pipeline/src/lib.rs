@@ -37,7 +37,8 @@ pub use command::{Command, Control, Retired};
 pub use conversation::Conversation;
 pub use inlet::{Inlet, InletConfig, Mid};
 pub use limits::{
-    BusRate, ConfigError, ConversationConfig, EncodeClass, GateConfig, Limits, MAX_FRAME_SAMPLES, MAX_SLOTS, RTP_FRAME,
+    BusRate, ConfigError, ConversationConfig, Effort, EncodeClass, GateConfig, Limits, MAX_FRAME_SAMPLES, MAX_SLOTS,
+    OpusSettings, RTP_FRAME,
 };
 pub use outcome::{FrameCounts, FrameOutcome, PacketCounts, PacketOutcome};
 pub use pcm::{AppEar, AppMouth, MixedFrame, Samples, UnmixedFrame};

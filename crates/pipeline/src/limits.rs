@@ -3,6 +3,7 @@
 //! Everything the tick needs is allocated from these numbers, so they bound memory and work.
 //! Plain values, checked once by [`ConversationConfig::validate`]. Not here: anything that changes later.
 
+use antiphon_codec::g711::Law;
 use antiphon_codec::{Application, Channels, CodecRate, EncoderConfig};
 
 /// The most sources, receivers or inlets a conversation can be sized for.
@@ -42,6 +43,11 @@ impl BusRate {
             Self::Hz16000 => CodecRate::Hz16000,
             Self::Hz48000 => CodecRate::Hz48000,
         }
+    }
+
+    /// Samples to one of telephony.
+    pub(crate) const fn phone_ratio(self) -> usize {
+        (self.hz() / antiphon_codec::g711::RATE) as usize
     }
 
     /// Converts a span of RTP clock to bus samples, rounding down.
@@ -98,10 +104,48 @@ impl Default for Limits {
     }
 }
 
-/// Encoder settings shared by every receiver of a class; a mix is encoded once per class that
-/// hears it, so classes are few.
+/// How the packets of a class of receivers are made. A mix is encoded once per class that hears it, so classes
+/// are few.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct EncodeClass {
+#[non_exhaustive]
+pub enum EncodeClass {
+    /// Opus with these settings.
+    Opus(OpusSettings),
+    /// G.711 by this law, for telephony: 160 bytes every 20 ms. Silence is sent too, since without comfort noise
+    /// a gateway takes a pause in the packets for a dead leg.
+    G711(Law),
+}
+
+impl Default for EncodeClass {
+    fn default() -> Self {
+        Self::Opus(OpusSettings::default())
+    }
+}
+
+impl EncodeClass {
+    /// This class under a load governor's limits.
+    pub(crate) fn within(self, effort: Effort) -> Self {
+        match self {
+            Self::Opus(settings) => Self::Opus(settings.within(effort)),
+            Self::G711(law) => Self::G711(law),
+        }
+    }
+
+    /// Whether both are of one codec, so that a receiver can move between them.
+    pub(crate) fn is_like(self, other: Self) -> bool {
+        std::mem::discriminant(&self) == std::mem::discriminant(&other)
+    }
+}
+
+impl From<OpusSettings> for EncodeClass {
+    fn from(settings: OpusSettings) -> Self {
+        Self::Opus(settings)
+    }
+}
+
+/// Settings of an Opus encoder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct OpusSettings {
     /// Bits per second, 6,000 to 510,000.
     pub bitrate: u32,
     /// Effort, 0 to 10.
@@ -112,13 +156,13 @@ pub struct EncodeClass {
     pub expected_loss: u8,
 }
 
-impl Default for EncodeClass {
+impl Default for OpusSettings {
     fn default() -> Self {
         Self { bitrate: 24_000, complexity: 5, fec: false, expected_loss: 0 }
     }
 }
 
-impl EncodeClass {
+impl OpusSettings {
     pub(crate) const fn encoder_config(&self, rate: BusRate) -> EncoderConfig {
         EncoderConfig {
             rate: rate.codec_rate(),
@@ -129,6 +173,45 @@ impl EncodeClass {
             fec: self.fec,
             expected_loss: self.expected_loss,
         }
+    }
+
+    /// These settings under a load governor's limits.
+    pub(crate) fn within(mut self, effort: Effort) -> Self {
+        self.complexity = self.complexity.min(effort.max_complexity);
+        self.bitrate = self.bitrate.min(effort.max_bitrate.max(MIN_BITRATE));
+        self
+    }
+
+    fn is_valid(&self) -> bool {
+        (MIN_BITRATE..=510_000).contains(&self.bitrate) && self.complexity <= 10 && self.expected_loss <= 100
+    }
+}
+
+/// The least an Opus encoder can be told, in bits per second.
+const MIN_BITRATE: u32 = 6_000;
+
+/// The most work a conversation may do: a load governor's lever.
+///
+/// Limits hold for all encoders alike from the next tick on; lifting them restores what the classes say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Effort {
+    /// Highest complexity of any encoder; 10 is no limit. Changes without a glitch.
+    pub max_complexity: u8,
+    /// Highest bit rate of any Opus encoder; `u32::MAX` is no limit.
+    pub max_bitrate: u32,
+    /// How many talkers are mixed at most, the loudest; `u16::MAX` is no limit. Bounds the encodes, since each
+    /// talker has a mix of its own. 0 counts as 1.
+    pub max_talkers: u16,
+}
+
+impl Effort {
+    /// No limits.
+    pub const FULL: Self = Self { max_complexity: 10, max_bitrate: u32::MAX, max_talkers: u16::MAX };
+}
+
+impl Default for Effort {
+    fn default() -> Self {
+        Self::FULL
     }
 }
 
@@ -223,9 +306,9 @@ impl ConversationConfig {
             return Err(ConfigError::Classes(self.classes.len()));
         }
         for (index, class) in self.classes.iter().enumerate() {
-            let good =
-                (6_000..=510_000).contains(&class.bitrate) && class.complexity <= 10 && class.expected_loss <= 100;
-            if !good {
+            if let EncodeClass::Opus(settings) = class
+                && !settings.is_valid()
+            {
                 return Err(ConfigError::Class(index));
             }
         }
@@ -253,7 +336,7 @@ mod tests {
         bad.classes.clear();
         assert_eq!(bad.validate(), Err(ConfigError::Classes(0)));
         let mut bad = good.clone();
-        bad.classes[0].complexity = 11;
+        bad.classes[0] = OpusSettings { complexity: 11, ..OpusSettings::default() }.into();
         assert_eq!(bad.validate(), Err(ConfigError::Class(0)));
         let mut bad = good.clone();
         bad.gate.close_dbov = f32::NAN;

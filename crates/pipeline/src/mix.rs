@@ -5,6 +5,7 @@
 //! 400 ms is encoded, and the first frame after a rest is coded without prediction.
 //! Not here: which receivers share the slot (see `groups`).
 
+use antiphon_codec::g711::{self, Law};
 use antiphon_codec::{Encoder, MAX_FRAME_BYTES};
 use antiphon_rtp::{AudioLevel, CsrcLevels, MAX_CSRCS, SourceId};
 
@@ -12,7 +13,7 @@ use crate::bits::{self, words_for};
 use crate::gate::mean_square;
 use crate::limiter::Limiter;
 use crate::source::Source;
-use crate::{BusRate, ConversationConfig, EncodeClass};
+use crate::{BusRate, ConversationConfig, EncodeClass, OpusSettings};
 
 /// Silent frames after which a mix rests.
 const REST_AFTER: u32 = 10;
@@ -22,10 +23,14 @@ const REST_PERIOD: u32 = 20;
 /// Encoder, limiter and result of one distinct mix.
 pub(crate) struct MixSlot {
     encoder: Encoder,
+    /// The same for legs of telephony.
+    phone: g711::Encoder,
     limiter: Limiter,
     rate: BusRate,
-    /// The class whose settings the encoder has.
-    class: u8,
+    /// What the encoder is set to.
+    settings: OpusSettings,
+    /// The class of its receivers.
+    pub(crate) class: u8,
     /// Heard set ∩ active sources, as words.
     pub(crate) key: Box<[u64]>,
     /// Hash of the gains on those sources.
@@ -63,12 +68,17 @@ pub(crate) struct Stage<'a> {
 
 impl MixSlot {
     pub(crate) fn new(config: &ConversationConfig, class: u8) -> Result<Box<Self>, antiphon_codec::CodecError> {
-        let settings = config.classes.get(usize::from(class)).copied().unwrap_or_default();
+        let settings = match config.classes.get(usize::from(class)) {
+            Some(EncodeClass::Opus(settings)) => *settings,
+            _ => OpusSettings::default(),
+        };
         let samples = config.rate.frame_samples();
         Ok(Box::new(Self {
             encoder: Encoder::new(&settings.encoder_config(config.rate))?,
+            phone: g711::Encoder::new(Law::A, config.rate.codec_rate()),
             limiter: Limiter::new(samples),
             rate: config.rate,
+            settings,
             class,
             key: vec![0; words_for(config.limits.sources)].into(),
             gains: 0,
@@ -90,8 +100,9 @@ impl MixSlot {
     /// Continues exactly where `source` stands: the same samples in give the same packets out.
     pub(crate) fn copy_from(&mut self, source: &Self) {
         self.encoder.copy_state_from(&source.encoder).expect("invariant: all slots of a conversation have one shape");
+        self.phone.copy_state_from(&source.phone).expect("invariant: all slots of a conversation have one shape");
         self.limiter.copy_from(&source.limiter);
-        self.class = source.class;
+        self.settings = source.settings;
         self.silent = source.silent;
         self.unpredicted = source.unpredicted;
     }
@@ -99,6 +110,7 @@ impl MixSlot {
     /// Forgets everything, for a mix nobody heard before.
     pub(crate) fn start_afresh(&mut self) {
         self.encoder.reset().expect("invariant: a created encoder can be reset");
+        self.phone.reset();
         self.limiter.reset();
         self.silent = 0;
         self.unpredicted = false;
@@ -107,17 +119,6 @@ impl MixSlot {
     /// Makes the next frame one that a decoder without history can start at.
     pub(crate) fn start_unpredicted(&mut self) {
         self.unpredicted = true;
-    }
-
-    /// Gives the encoder the settings of its receivers' class.
-    pub(crate) fn use_class(&mut self, class: u8, classes: &[EncodeClass]) {
-        if self.class == class {
-            return;
-        }
-        if let Some(settings) = classes.get(usize::from(class)) {
-            self.encoder.apply(&settings.encoder_config(self.rate)).expect("invariant: classes are validated");
-        }
-        self.class = class;
     }
 
     /// Sums the sources in the key with their gains and limits the sum.
@@ -149,8 +150,16 @@ impl MixSlot {
         self.silent = if inside == 0 { self.silent.saturating_add(1) } else { 0 };
     }
 
-    /// Encodes the frame if one is due. Gives whether there is a packet this tick.
-    pub(crate) fn encode(&mut self) -> bool {
+    /// Encodes the frame as `coding` says, if one is due. Gives whether there is a packet this tick.
+    pub(crate) fn encode(&mut self, coding: &EncodeClass) -> bool {
+        let settings = match coding {
+            EncodeClass::Opus(settings) => settings,
+            EncodeClass::G711(law) => return self.encode_phone(*law),
+        };
+        if self.settings != *settings {
+            self.encoder.apply(&settings.encoder_config(self.rate)).expect("invariant: classes are validated");
+            self.settings = *settings;
+        }
         self.payload_len = 0;
         let resting = self.silent > REST_AFTER;
         if resting {
@@ -173,6 +182,20 @@ impl MixSlot {
             self.unpredicted = false;
         }
         self.payload_len > 0
+    }
+
+    /// The same for telephony: there is a packet each tick, also of silence.
+    fn encode_phone(&mut self, law: Law) -> bool {
+        self.phone.set_law(law);
+        self.payload_len = if self.is_resting() {
+            // What the filter would make of it, without the filter.
+            let len = self.rate.frame_samples() / self.rate.phone_ratio();
+            self.payload[..len].fill(law.silence());
+            len
+        } else {
+            self.phone.encode(&self.frame, &mut self.payload).expect("invariant: a frame is a multiple of the ratio")
+        };
+        true
     }
 
     /// No packet this tick, because nobody would get it.
@@ -284,7 +307,7 @@ mod tests {
                 })
                 .collect();
             mouth.speak(&samples);
-            source.produce(MonoTime::ZERO);
+            source.produce(MonoTime::ZERO, true);
             let frame = source.frame().to_vec();
             (Some(source), frame)
         };

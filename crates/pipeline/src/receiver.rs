@@ -174,6 +174,10 @@ impl Receiver {
         self.class
     }
 
+    pub(crate) fn set_class(&mut self, class: u8) {
+        self.class = class;
+    }
+
     pub(crate) fn rtp_out(&mut self) -> Option<&mut RtpOut> {
         match &mut self.kind {
             Kind::Rtp(out) => Some(out),

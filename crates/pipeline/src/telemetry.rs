@@ -7,7 +7,7 @@
 use antiphon_rt::MonoTime;
 use antiphon_rtp::{AudioLevel, SourceId};
 
-use crate::{FrameCounts, InletSlot, PacketCounts, SourceSlot};
+use crate::{Effort, FrameCounts, InletSlot, PacketCounts, SourceSlot};
 
 /// What one tick did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,6 +53,10 @@ pub struct TickRecord {
     pub app_underruns: u32,
     /// Events and records lost to full rings since the last record.
     pub telemetry_dropped: u32,
+    /// Talkers left out of all mixes by [`Effort::max_talkers`].
+    pub capped: u32,
+    /// The governor's limits that the tick was made under.
+    pub effort: Effort,
     /// Whether receivers were grouped anew.
     pub regrouped: bool,
     /// Whether a new plan came into force.

@@ -3,8 +3,8 @@
 mod room;
 
 use antiphon_pipeline::{
-    AppEar, AppEarConfig, AppMouth, BusRate, Command, ConversationConfig, EncodeClass, Event, Inspection, Participant,
-    Receiver, Source, TickRecord,
+    AppEar, AppEarConfig, AppMouth, BusRate, Command, ConversationConfig, Event, Inspection, OpusSettings,
+    Participant, Receiver, Source, TickRecord,
 };
 use antiphon_rt::MonoTime;
 use antiphon_rt::packet_ring::MAX_PACKET;
@@ -18,9 +18,9 @@ static ALLOC: GuardedAlloc = GuardedAlloc;
 
 /// Two encoder classes of the least effort: the heap is tested, not the time.
 fn two_classes(people: usize, rate: BusRate) -> ConversationConfig {
-    let class = EncodeClass { complexity: 0, ..EncodeClass::default() };
-    let second = EncodeClass { bitrate: 40_000, fec: true, expected_loss: 20, ..class };
-    ConversationConfig { classes: vec![class, second], ..config(people, rate) }
+    let class = OpusSettings { complexity: 0, ..OpusSettings::default() };
+    let second = OpusSettings { bitrate: 40_000, fec: true, expected_loss: 20, ..class };
+    ConversationConfig { classes: vec![class.into(), second.into()], ..config(people, rate) }
 }
 
 /// An app that speaks and hears in the room, also unmixed.

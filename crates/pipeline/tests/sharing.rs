@@ -2,7 +2,7 @@
 
 mod room;
 
-use antiphon_pipeline::{BusRate, EncodeClass, Participant, PlanBuilder, TickRecord};
+use antiphon_pipeline::{BusRate, OpusSettings, Participant, PlanBuilder, TickRecord};
 use room::{Ear, Room, config};
 
 fn average(records: &[TickRecord], value: impl Fn(&TickRecord) -> u32) -> f64 {
@@ -207,7 +207,7 @@ fn equal_gains_share_and_different_ones_do_not() {
 #[test]
 fn a_class_with_other_settings_is_encoded_apart() {
     let mut config = config(8, BusRate::Hz16000);
-    config.classes.push(EncodeClass { bitrate: 48_000, complexity: 0, ..EncodeClass::default() });
+    config.classes.push(OpusSettings { bitrate: 48_000, complexity: 0, ..OpusSettings::default() }.into());
     let mut room = Room::new(config, 1);
     for class in [0, 0, 0, 1, 1] {
         room.join_in_class(class);

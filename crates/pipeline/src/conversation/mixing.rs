@@ -21,7 +21,6 @@ impl Conversation {
             listeners: &mut self.listeners,
             mixes: &mut self.mixes,
             free: &mut self.free_mixes,
-            classes: &self.classes,
         };
         self.groups.regroup(&mut room);
     }
@@ -46,7 +45,9 @@ impl Conversation {
                 continue;
             }
             self.record.encoded_mixes += u32::from(!slot.is_resting());
-            slot.encode();
+            if let Some(coding) = self.coding.get(usize::from(slot.class)) {
+                slot.encode(coding);
+            }
         }
         self.record.listeners = self.listeners.iter().filter(|l| l.present && l.class != PCM_CLASS).count() as u32;
     }
