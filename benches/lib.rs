@@ -7,8 +7,8 @@
 use antiphon_codec::{CodecRate, Encoder, EncoderConfig, MAX_FRAME_BYTES};
 use antiphon_load::speech::{SpeechRate, Voice};
 use antiphon_pipeline::{
-    BusRate, Command, Control, Conversation, ConversationConfig, Inlet, InletConfig, Limits, Participant, PlanBuilder,
-    Receiver, RtpReceiverConfig, Slots, Source, TickRecord,
+    BusRate, Command, Control, Conversation, ConversationConfig, Inlet, InletConfig, Limits, Participant, Payload,
+    PlanBuilder, Receiver, RtpReceiverConfig, Slots, Source, SourceSlot, TickRecord,
 };
 use antiphon_rt::MonoTime;
 use antiphon_rt::packet_ring::{MAX_PACKET, PacketMeta, PacketReceiver, PacketSender, packet_ring};
@@ -78,6 +78,18 @@ pub fn receiver_config(leg: u32) -> RtpReceiverConfig {
     }
 }
 
+/// What a leg in these benches negotiated for the way in, with the source its packets feed.
+#[must_use]
+pub fn inlet_config(main: SourceSlot) -> InletConfig {
+    InletConfig {
+        opus: vec![opus()],
+        level_extension: Some(LEVEL_EXTENSION),
+        mid_extension: None,
+        lanes_mid: None,
+        main: Some(main),
+    }
+}
+
 /// One conversation and everybody in it.
 #[derive(Debug)]
 pub struct Room {
@@ -108,17 +120,10 @@ impl Room {
             let taken = (sources.take(), receivers.take(), inlets.take());
             let (Some(source), Some(receiver), Some(inlet)) = taken else { break };
             let (uplink, ring) = packet_ring(16 * 1024);
-            let inlet_config = InletConfig {
-                opus: vec![opus()],
-                level_extension: Some(LEVEL_EXTENSION),
-                mid_extension: None,
-                lanes_mid: None,
-                main: Some(source),
-            };
             let voice = Source::rtp(SourceId::new(leg), &config).expect("memory for a decoder");
             let listener = Receiver::rtp(receiver_config(leg), &config).expect("memory for an encoder");
             for command in [
-                Command::AddInlet(inlet, Inlet::new(ring, &inlet_config, 0)),
+                Command::AddInlet(inlet, Inlet::new(ring, &inlet_config(source), 0)),
                 Command::AddSource(source, voice),
                 Command::AddReceiver(receiver, listener),
             ] {

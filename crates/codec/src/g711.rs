@@ -147,6 +147,12 @@ impl Decoder {
         Ok(out.len())
     }
 
+    /// Samples it gives for one of G.711.
+    #[must_use]
+    pub fn ratio(&self) -> usize {
+        self.up.ratio()
+    }
+
     /// Forgets what was heard: between streams.
     pub fn reset(&mut self) {
         self.up.reset();

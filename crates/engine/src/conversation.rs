@@ -14,7 +14,7 @@ use crate::speaker::{self, Speaker};
 use crate::state::{Parts, Reserved, Room};
 use crate::{ConversationStats, ParticipantId};
 use antiphon_pipeline::{self as pipeline, BusRate, ConversationConfig, Inlet, InletConfig, Limits, Mid, OpusSettings};
-use antiphon_pipeline::{LaneConfig, Receiver, RtpReceiverConfig, Source};
+use antiphon_pipeline::{LaneConfig, Payload, Receiver, RtpReceiverConfig, Source};
 use antiphon_rt::packet_ring::packet_ring;
 use antiphon_rt::wake::Waker;
 use antiphon_rtp::{RtpTimestamp, SeqNo, SourceId};
@@ -168,9 +168,9 @@ impl Conversation {
         let (egress_tx, egress_rx) = packet_ring(ring);
         let (conversation, control) = pipeline::Conversation::new(&config, egress_tx)?;
         let key = shared.next_key();
-        let (hosted, times) = Hosted::new(key, conversation, app);
+        let (hosted, times) = Hosted::new(key, conversation, &config.classes, app);
         let media = shared.least_loaded();
-        media.adopt(hosted).map_err(|_| CreateError::ThreadsFull { limit: CONVERSATIONS_PER_THREAD })?;
+        media.desk().adopt(hosted).map_err(|_| CreateError::ThreadsFull { limit: CONVERSATIONS_PER_THREAD })?;
         let room = Mutex::new(Room::new(control, config, times, max_participants));
         let egress = net.register_egress(egress_rx);
         let inner = Arc::new(Inner {
@@ -326,7 +326,8 @@ impl Conversation {
     /// What the media thread did so far, complete up to some ten milliseconds ago.
     #[must_use]
     pub fn stats(&self) -> ConversationStats {
-        self.inner().room().totals.snapshot()
+        let governor = self.inner().media.desk().governor();
+        ConversationStats { governor, ..self.inner().room().totals.snapshot() }
     }
 
     /// The network figures of each participant's leg.
@@ -400,7 +401,7 @@ impl Inner {
 
     /// Asks the media thread for the conversation; if its ring is full now, the control thread asks again.
     pub(crate) fn ask_back(&self) {
-        self.release_due.store(!self.media.release(self.key), Ordering::Relaxed); // read by the control thread only
+        self.release_due.store(!self.media.desk().release(self.key), Ordering::Relaxed); // read by the control thread only
     }
 
     /// Whether [`Self::ask_back`] must be called again.
@@ -438,7 +439,7 @@ pub(crate) fn leg_parts(
     let Negotiated { mix, lanes } = negotiated;
     let ring = leg.take_ingress().expect("invariant: nobody took the ring of a new leg");
     let inlet = InletConfig {
-        opus: vec![mix.payload_type],
+        payloads: vec![(mix.payload_type, Payload::Opus)],
         level_extension: mix.level_ext,
         mid_extension: mix.mid_ext,
         lanes_mid: lanes.as_ref().filter(|lanes| lanes.direction.receives()).and_then(|lanes| Mid::new(&lanes.mid)),
@@ -468,7 +469,7 @@ pub(crate) fn leg_parts(
 fn speaker_parts(config: &ConversationConfig, reserved: Reserved) -> Result<(Speaker, Parts), JoinError> {
     let (speaker, ring) = Speaker::new(reserved.source_id, random())?;
     let inlet = InletConfig {
-        opus: vec![speaker::payload_type()],
+        payloads: vec![(speaker::payload_type(), Payload::Opus)],
         level_extension: None,
         mid_extension: None,
         lanes_mid: None,

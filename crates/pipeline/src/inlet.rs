@@ -34,11 +34,29 @@ impl Mid {
     }
 }
 
+/// What a payload type stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Payload {
+    /// Opus (RFC 7587).
+    Opus,
+    /// G.711 by the mu-law (RFC 3551 §4.5.14).
+    Pcmu,
+    /// G.711 by the A-law.
+    Pcma,
+    /// DTMF digits (RFC 4733).
+    TelephoneEvent {
+        /// Ticks of its durations per second.
+        clock: u32,
+    },
+    /// Opus with older frames repeated (RFC 2198).
+    Red,
+}
+
 /// What was negotiated for a leg's receiving direction.
 #[derive(Clone, Debug)]
 pub struct InletConfig {
-    /// Payload types that are Opus; at most 4 are used.
-    pub opus: Vec<PayloadType>,
+    /// What each payload type is; others are refused. Of a type listed twice the last counts.
+    pub payloads: Vec<(PayloadType, Payload)>,
     /// Header extension id of the client-to-mixer level (RFC 6464), if negotiated.
     pub level_extension: Option<u8>,
     /// Header extension id of the mid (RFC 8843), if negotiated.
@@ -56,7 +74,8 @@ const FORMER_RUN: u32 = 25;
 #[derive(Debug)]
 pub struct Inlet {
     pub(crate) ring: PacketReceiver,
-    opus: [Option<PayloadType>; 4],
+    /// By payload type.
+    payloads: [Option<Payload>; 128],
     level_extension: Option<u8>,
     mid_extension: Option<u8>,
     lanes_mid: Option<Mid>,
@@ -85,6 +104,8 @@ struct LaneEntry {
 pub(crate) enum Route {
     /// To the main source; `restarted` when its SSRC is a new one.
     Main { source: SourceSlot, restarted: bool },
+    /// To the main source, beside its stream of audio: digits under another SSRC.
+    Beside { source: SourceSlot },
     /// To a lane that is already bound.
     Lane { source: SourceSlot },
     /// To a lane that is not bound yet: find one and call [`Inlet::bind`].
@@ -100,13 +121,13 @@ impl Inlet {
     /// Allocates: make it on a control thread.
     #[must_use]
     pub fn new(ring: PacketReceiver, config: &InletConfig, lanes: usize) -> Box<Self> {
-        let mut opus = [None; 4];
-        for (place, payload_type) in opus.iter_mut().zip(&config.opus) {
-            *place = Some(*payload_type);
+        let mut payloads = [None; 128];
+        for (payload_type, payload) in &config.payloads {
+            payloads[usize::from(payload_type.as_u8())] = Some(*payload);
         }
         Box::new(Self {
             ring,
-            opus,
+            payloads,
             level_extension: config.level_extension,
             mid_extension: config.mid_extension,
             lanes_mid: config.lanes_mid,
@@ -126,11 +147,14 @@ impl Inlet {
         self.ring.dropped()
     }
 
+    /// What the packet's payload type stands for.
+    pub(crate) fn payload(&self, payload_type: PayloadType) -> Option<Payload> {
+        self.payloads[usize::from(payload_type.as_u8())]
+    }
+
     /// Finds the place of a packet. O(log lanes).
     pub(crate) fn route(&mut self, packet: &RtpPacket<'_>) -> Route {
-        if !self.opus.contains(&Some(packet.payload_type())) {
-            return Route::Refused;
-        }
+        let Some(payload) = self.payload(packet.payload_type()) else { return Route::Refused };
         let ssrc = packet.ssrc();
         if self.is_lane(packet) {
             return match self.lane_of(ssrc) {
@@ -142,6 +166,9 @@ impl Inlet {
             };
         }
         let Some(source) = self.main else { return Route::Refused };
+        if matches!(payload, Payload::TelephoneEvent { .. }) && self.main_ssrc != Some(ssrc) {
+            return Route::Beside { source }; // digits alone do not make a stream of audio
+        }
         if self.main_ssrc == Some(ssrc) {
             self.former_run = 0;
             return Route::Main { source, restarted: false };
@@ -248,7 +275,10 @@ mod tests {
 
     fn inlet() -> Box<Inlet> {
         let config = InletConfig {
-            opus: vec![PayloadType::new(111).unwrap()],
+            payloads: vec![
+                (PayloadType::new(111).unwrap(), Payload::Opus),
+                (PayloadType::new(110).unwrap(), Payload::TelephoneEvent { clock: 48_000 }),
+            ],
             level_extension: None,
             mid_extension: Some(MID),
             lanes_mid: Mid::new("lanes"),
@@ -288,6 +318,17 @@ mod tests {
         }
         assert_eq!(route(&mut inlet, &packet(1, 111, None, None)), restarted, "it came back for good");
         assert_eq!(route(&mut inlet, &packet(2, 96, None, None)), Route::Refused);
+    }
+
+    #[test]
+    fn digits_under_another_ssrc_do_not_replace_the_stream() {
+        let mut inlet = inlet();
+        assert_eq!(route(&mut inlet, &packet(2, 110, None, None)), Route::Beside { source: slot(0) });
+        let main = Route::Main { source: slot(0), restarted: false };
+        assert_eq!(route(&mut inlet, &packet(1, 111, None, None)), main);
+        assert_eq!(route(&mut inlet, &packet(2, 110, None, None)), Route::Beside { source: slot(0) });
+        assert_eq!(route(&mut inlet, &packet(1, 110, None, None)), main);
+        assert_eq!(route(&mut inlet, &packet(1, 111, None, None)), main);
     }
 
     #[test]

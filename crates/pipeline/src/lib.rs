@@ -35,7 +35,7 @@ mod telemetry;
 
 pub use command::{Command, Control, Retired};
 pub use conversation::Conversation;
-pub use inlet::{Inlet, InletConfig, Mid};
+pub use inlet::{Inlet, InletConfig, Mid, Payload};
 pub use limits::{
     BusRate, ConfigError, ConversationConfig, Effort, EncodeClass, GateConfig, Limits, MAX_FRAME_SAMPLES, MAX_SLOTS,
     OpusSettings, RTP_FRAME,
@@ -46,4 +46,4 @@ pub use plan::{MixPlan, Participant, PlanBuilder};
 pub use receiver::{AppEarConfig, LaneConfig, Receiver, ReceiverError, RtpReceiverConfig};
 pub use slots::{InletSlot, ReceiverSlot, Slot, Slots, SourceSlot};
 pub use source::Source;
-pub use telemetry::{Event, Inspection, SourceReading, TickRecord, TimedEvent};
+pub use telemetry::{Event, Inspection, LevelPage, SourceLevel, SourceReading, TickRecord, TimedEvent};

@@ -156,7 +156,7 @@ fn wire_garbage_is_counted_and_disturbs_nobody() {
     let (mut garbage, ring) = antiphon_rt::packet_ring::packet_ring(64 * 1024);
     let inlet = room.inlets.take().unwrap();
     let config = antiphon_pipeline::InletConfig {
-        opus: vec![antiphon_rtp::PayloadType::new(111).unwrap()],
+        payloads: vec![(antiphon_rtp::PayloadType::new(111).unwrap(), antiphon_pipeline::Payload::Opus)],
         level_extension: Some(1),
         mid_extension: Some(3),
         lanes_mid: antiphon_pipeline::Mid::new("lanes"),

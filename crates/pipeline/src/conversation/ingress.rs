@@ -3,16 +3,18 @@
 //! Takes at most `limits.packets_per_inlet` packets from each leg; the rest wait in its ring.
 
 use antiphon_rt::packet_ring::MAX_PACKET;
-use antiphon_rtp::{RtpPacket, SourceId};
+use antiphon_rtp::{RtpPacket, RtpTimestamp, SourceId};
 
 use super::Conversation;
-use crate::inlet::Route;
+use crate::inlet::{Payload, Route};
 use crate::jitter::{Arrival, FrameKind, Insert};
 use crate::receiver::LanePacket;
 use crate::slots::Slot;
 use crate::telemetry::Event;
-use crate::{Inlet, InletSlot, PacketOutcome, SourceSlot, bits};
+use crate::{Inlet, InletSlot, PacketOutcome, Source, SourceSlot, bits};
 
+/// Ticks of the buffer's clock to one of G.711's.
+const G711_RATIO: u32 = 6;
 /// Ticks between two complaints of one inlet about missing lanes: a second.
 const EXHAUSTED_EVERY: u64 = 50;
 
@@ -49,26 +51,28 @@ impl Conversation {
     ) -> bool {
         let (source_slot, restarted) = match inlet.route(packet) {
             Route::Main { source, restarted } => (source, restarted),
-            Route::Lane { source } => (source, false),
+            Route::Lane { source } | Route::Beside { source } => (source, false),
             Route::NewLane { source_id } => match self.bind_lane(slot, inlet, packet, source_id) {
                 Some(source) => (source, false),
                 None => return false,
             },
             Route::Refused => return false,
         };
+        // G.711's clock of 8 kHz, told to the buffer in the one of Opus. Six turns of this one are one of that, so that
+        // neither wrap shows.
+        let scaled = RtpTimestamp::new(packet.timestamp().as_u32().wrapping_mul(G711_RATIO));
+        let (kind, timestamp) = match inlet.payload(packet.payload_type()) {
+            Some(Payload::Opus) => (FrameKind::Opus, packet.timestamp()),
+            Some(Payload::Pcmu) => (FrameKind::Mulaw, scaled),
+            Some(Payload::Pcma) => (FrameKind::Alaw, scaled),
+            _ => return false,
+        };
         let level = inlet.level(packet).map(|stamp| stamp.level);
         let Some(source) = self.source(source_slot) else { return false };
         if restarted {
             source.restart();
         }
-        let arrival = Arrival {
-            at,
-            seq: packet.seq(),
-            timestamp: packet.timestamp(),
-            payload: packet.payload(),
-            kind: FrameKind::Opus,
-            level,
-        };
+        let arrival = Arrival { at, seq: packet.seq(), timestamp, payload: packet.payload(), kind, level };
         let insert = source.insert(&arrival);
         let (muted, source_id) = (source.is_muted(), source.source_id());
         self.wake(source_slot.index());
@@ -76,7 +80,7 @@ impl Conversation {
             self.event(Event::StreamRestarted { source: source_slot });
         }
         let useless = matches!(insert, Insert::Ended(PacketOutcome::Duplicate | PacketOutcome::Skipped));
-        if !muted && !useless {
+        if !muted && !useless && kind == FrameKind::Opus {
             let packet = LanePacket {
                 tick: self.tick,
                 at: self.now,
@@ -200,11 +204,25 @@ impl Conversation {
                 self.event(Event::LaneFreed { source: slot, source_id });
             }
         }
-        let active = self.active.iter();
-        if let Some(dominant) = self.dominant.update(active, &self.sources) {
-            let source = dominant.and_then(|index| self.source_slots[index]);
-            let level = dominant.and_then(|index| self.sources[index].as_ref()).map(|source| source.level());
-            self.event(Event::DominantSpeaker { source, level: level.unwrap_or(antiphon_rtp::AudioLevel::SILENCE) });
+        self.follow_the_talk();
+    }
+
+    /// Works out who is dominant among the active sources that somebody hears, mixes of others aside. The level of one
+    /// that nobody hears is but what its sender claims.
+    fn follow_the_talk(&mut self) {
+        let (sources, heard) = (&self.sources, &self.heard);
+        let voice = |index: usize| {
+            let source = sources[index].as_deref().filter(|source| heard.contains(index) && !source.is_mix())?;
+            Some((index, source.level()))
+        };
+        for (index, level) in self.active.iter().filter_map(voice) {
+            self.dominant.hear(self.turn, index, level);
         }
+        let Some(dominant) = self.dominant.decide(self.turn, self.active.iter().filter_map(voice)) else { return };
+        let holder = dominant.and_then(|index| sources[index].as_deref());
+        let source = dominant.and_then(|index| self.source_slots[index]);
+        let level = holder.map_or(antiphon_rtp::AudioLevel::SILENCE, Source::level);
+        let source_id = holder.map(Source::source_id);
+        self.event(Event::DominantSpeaker { source, source_id, level });
     }
 }

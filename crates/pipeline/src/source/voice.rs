@@ -4,6 +4,7 @@
 //! known of skipped packets (see `skip`). Invariant: what is given is finite in length and complete, whatever
 //! the bytes: a payload that does not decode is concealed.
 
+use antiphon_codec::g711::{self, Law};
 use antiphon_codec::{Channels, CodecError, Decoder};
 use antiphon_rtp::AudioLevel;
 
@@ -15,6 +16,9 @@ use crate::{BusRate, FrameOutcome, GateConfig};
 /// Decoder and skipper of one source.
 pub(super) struct Voice {
     decoder: Decoder,
+    g711: g711::Decoder,
+    /// What was decoded last, and so goes on where something is missing.
+    law: Option<Law>,
     rate: BusRate,
     skipper: Skipper,
     /// A frame at least this loud opens the talk gate.
@@ -38,10 +42,12 @@ impl std::fmt::Debug for Voice {
 }
 
 impl Voice {
-    /// Allocates about 25 KB.
+    /// Allocates about 30 KB.
     pub(super) fn new(rate: BusRate, gate: &GateConfig) -> Result<Self, CodecError> {
         Ok(Self {
             decoder: Decoder::new(rate.codec_rate(), Channels::Mono)?,
+            g711: g711::Decoder::new(rate.codec_rate()),
+            law: None,
             rate,
             skipper: Skipper::new(gate.close_dbov),
             loud: 10.0_f32.powf(gate.open_dbov / 10.0),
@@ -62,11 +68,17 @@ impl Voice {
     /// Decodes a packet to the front of `room`, or gives as much silence if it need not be heard: `Skipped` then.
     pub(super) fn decode(&mut self, packet: Packet<'_>, need: Need, room: &mut [f32]) -> (FrameOutcome, usize) {
         let Packet { payload, kind, level } = packet;
+        self.use_codec(kind);
         let length = self.rate.bus_samples(kind.samples(payload).unwrap_or(crate::RTP_FRAME)).min(room.len());
         match self.skipper.judge(need, level) {
             Verdict::Decode => {
                 self.catch_up(payload, room);
-                self.decode_now(payload, length, room)
+                let (outcome, samples) = self.decode_now(payload, length, room);
+                // Whoever was caught and goes on lying stays caught.
+                if self.skipper.is_quiet(level) && mean_square(&room[..samples]) >= self.loud {
+                    self.skipper.distrust();
+                }
+                (outcome, samples)
             }
             Verdict::Probe => {
                 let (outcome, samples) = self.decode_now(payload, length, room);
@@ -111,14 +123,41 @@ impl Voice {
             out.fill(0.0);
             return FrameOutcome::Skipped;
         }
+        if self.law.is_some() {
+            // Whole samples at 8 kHz; what is left over is part of one.
+            let whole = out.len() - out.len() % self.g711.ratio();
+            let (whole, rest) = out.split_at_mut(whole);
+            if self.g711.conceal(whole).is_ok() {
+                rest.fill(whole.last().copied().unwrap_or_default());
+                return FrameOutcome::Concealed;
+            }
+        }
         if self.decoder.conceal(out).is_err() {
             out.fill(0.0);
         }
         FrameOutcome::Concealed
     }
 
+    /// Turns to the decoder for packets of `kind`. The other one keeps its state, as over any pause.
+    fn use_codec(&mut self, kind: FrameKind) {
+        let law = match kind {
+            FrameKind::Opus => None,
+            FrameKind::Mulaw => Some(Law::Mu),
+            FrameKind::Alaw => Some(Law::A),
+        };
+        if law != self.law {
+            self.skipper.caught_up(); // what was kept is not for this decoder
+            self.g711.reset();
+            self.law = law;
+        }
+    }
+
     fn decode_now(&mut self, payload: &[u8], length: usize, room: &mut [f32]) -> (FrameOutcome, usize) {
-        match self.decoder.decode(payload, room) {
+        let decoded = match self.law {
+            None => self.decoder.decode(payload, room),
+            Some(law) => self.g711.decode(law, payload, room),
+        };
+        match decoded {
             Ok(samples) if samples > 0 => (FrameOutcome::Decoded, samples),
             // Bytes that passed the packet parser and still do not decode: a frame is missing.
             _ => (self.conceal(&mut room[..length]), length),
@@ -134,7 +173,10 @@ impl Voice {
     /// Decodes for nothing what was skipped lately, so that `payload` finds the decoder where the sender's
     /// encoder was.
     fn catch_up(&mut self, payload: &[u8], scratch: &mut [f32]) {
-        for packet in self.skipper.pre_roll(payload) {
+        if self.law.is_some() && self.skipper.is_skipping() {
+            self.g711.reset(); // it remembers two milliseconds, which are long past
+        }
+        for packet in self.skipper.pre_roll(payload).take_while(|_| self.law.is_none()) {
             let _ = self.decoder.decode(packet, scratch); // what does not decode now would not have then
         }
         self.skipper.caught_up();

@@ -2,8 +2,8 @@
 
 use antiphon_pipeline::{
     AppEar, AppEarConfig, Command, Control, Conversation, ConversationConfig, Inlet, InletConfig, InletSlot,
-    LaneConfig, Mid, MixPlan, Participant, PlanBuilder, Receiver, ReceiverSlot, Retired, RtpReceiverConfig, Slots,
-    Source, SourceSlot,
+    LaneConfig, Mid, MixPlan, Participant, Payload, PlanBuilder, Receiver, ReceiverSlot, Retired, RtpReceiverConfig,
+    Slots, Source, SourceSlot,
 };
 use antiphon_rt::packet_ring::{MAX_PACKET, PacketReceiver, PacketSender, packet_ring};
 use antiphon_rtp::{PayloadType, RtpTimestamp, SeqNo, SourceId, Ssrc};
@@ -78,7 +78,7 @@ impl Bot {
         let (uplink, ring) = packet_ring(256 * 1024);
         let main = sources.take().unwrap();
         let inlet_config = InletConfig {
-            opus: vec![opus()],
+            payloads: vec![(opus(), Payload::Opus)],
             level_extension: Some(LEVEL_EXTENSION),
             mid_extension: Some(MID_EXTENSION),
             lanes_mid: Mid::new("lanes"),

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use antiphon_codec::{Channels, CodecRate, Decoder, Encoder, EncoderConfig, PacketInfo};
 use antiphon_pipeline::{
     BusRate, Command, Control, Conversation, ConversationConfig, Inlet, InletConfig, InletSlot, Limits, MixPlan,
-    Participant, PlanBuilder, Receiver, ReceiverSlot, Retired, RtpReceiverConfig, Slots, Source, SourceSlot,
+    Participant, Payload, PlanBuilder, Receiver, ReceiverSlot, Retired, RtpReceiverConfig, Slots, Source, SourceSlot,
     TickRecord,
 };
 use antiphon_rt::MonoTime;
@@ -195,7 +195,7 @@ impl Room {
         let source_id = SourceId::new(1_000 + leg);
         let opus = PayloadType::new(111).unwrap();
         let inlet_config = InletConfig {
-            opus: vec![opus],
+            payloads: vec![(opus, Payload::Opus)],
             level_extension: Some(LEVEL_EXTENSION),
             mid_extension: None,
             lanes_mid: None,
