@@ -11,9 +11,11 @@ use antiphon_rtp::AudioLevel;
 
 /// Packets kept for pre-roll: what a transform decoder needs.
 const KEPT: usize = 5;
-/// Of these, what suffices for the decoder of a stream that has linear prediction: measured within 32 dB of
-/// a decoder that skipped nothing, at the worst onset.
+/// Of these, what suffices after quiet ones for the decoder of a stream that has linear prediction: the worst
+/// onset then differs by 32 dB from that of a decoder that skipped nothing.
 const KEPT_SPEECH: usize = 2;
+/// Quiet stamps in a row after which loud audio is a lie, and not the end of a word on its way through the codec.
+const TAIL: u32 = 3;
 /// Longest payload kept; a longer one breaks the chain.
 const MAX_KEPT: usize = antiphon_codec::MAX_FRAME_BYTES;
 /// Quiet packets from one probe of the sender's word to the next.
@@ -51,6 +53,10 @@ pub(super) struct Skipper {
     next: usize,
     /// How many are kept, all in sequence up to the newest.
     kept: usize,
+    /// One of those kept may be loud.
+    loud: bool,
+    /// Quiet stamps in a row.
+    quiet_run: u32,
     since_probe: u32,
     distrust: u32,
     /// The stream skips at present.
@@ -73,6 +79,8 @@ impl Skipper {
             lengths: [0; KEPT],
             next: 0,
             kept: 0,
+            loud: false,
+            quiet_run: 0,
             since_probe: 0,
             distrust: 0,
             skipping: false,
@@ -90,13 +98,24 @@ impl Skipper {
         match need {
             Need::Unheard => false,
             Need::Open => true,
-            Need::Gated => self.distrust > 0 || level.is_none_or(|level| level.is_louder_than(self.quiet_from)),
+            Need::Gated => self.distrust > 0 || !self.is_quiet(level),
         }
+    }
+
+    /// Whether the packets up to this one have been stamped quiet for so long that none can be loud.
+    pub(super) fn claims_silence(&self) -> bool {
+        self.quiet_run > TAIL
+    }
+
+    /// Whether this stamp says that there is nothing to hear.
+    fn is_quiet(&self, level: Option<AudioLevel>) -> bool {
+        level.is_some_and(|level| !level.is_louder_than(self.quiet_from))
     }
 
     /// Decides on the next packet of the stream.
     pub(super) fn judge(&mut self, need: Need, level: Option<AudioLevel>) -> Verdict {
         self.distrust = self.distrust.saturating_sub(1);
+        self.quiet_run = if self.is_quiet(level) { self.quiet_run.saturating_add(1) } else { 0 };
         if self.may_sound(need, level) {
             return Verdict::Decode;
         }
@@ -112,6 +131,7 @@ impl Skipper {
     /// Takes note of a packet that is not decoded.
     pub(super) fn keep(&mut self, payload: &[u8]) {
         self.skipping = true;
+        self.loud |= self.quiet_run == 0;
         if payload.len() > MAX_KEPT {
             self.kept = 0;
             return;
@@ -127,13 +147,15 @@ impl Skipper {
     pub(super) fn pre_roll(&self, payload: &[u8]) -> impl Iterator<Item = &[u8]> {
         let kept = (0..self.kept).map(|back| self.at(self.kept - back));
         let transform = |packet: &[u8]| PacketInfo::parse(packet).is_ok_and(|info| info.mode() == PacketMode::Celt);
-        let wanted = if transform(payload) || kept.clone().any(transform) { KEPT } else { KEPT_SPEECH };
+        let all = self.loud || transform(payload) || kept.clone().any(transform);
+        let wanted = if all { KEPT } else { KEPT_SPEECH };
         kept.skip(self.kept.saturating_sub(wanted))
     }
 
     /// Takes note that the decoder is where the stream is: a packet was decoded.
     pub(super) fn caught_up(&mut self) {
         self.kept = 0;
+        self.loud = false;
         self.skipping = false;
     }
 
@@ -172,6 +194,7 @@ mod tests {
     fn pre_roll_is_the_newest_skipped_packets_in_order_and_as_many_as_the_mode_needs() {
         let mut skipper = Skipper::new(-60.0);
         for n in 0..3 {
+            skipper.judge(Need::Gated, QUIET);
             skipper.keep(&[SILK, n]);
         }
         assert_eq!(pre_roll(&skipper, SILK), [1, 2]);
@@ -184,6 +207,11 @@ mod tests {
         assert_eq!(pre_roll(&skipper, SILK), [5, 6, 7, 8, 9], "one transform packet among them asks for all");
         skipper.caught_up();
         assert!(pre_roll(&skipper, CELT).is_empty());
+        for n in 0..9 {
+            skipper.judge(Need::Unheard, LOUD);
+            skipper.keep(&[SILK, n]);
+        }
+        assert_eq!(pre_roll(&skipper, SILK), [4, 5, 6, 7, 8], "in the middle of a word too");
     }
 
     #[test]

@@ -75,7 +75,7 @@ impl Voice {
                 self.catch_up(payload, room);
                 let (outcome, samples) = self.decode_now(payload, length, room);
                 // Whoever was caught and goes on lying stays caught.
-                if self.skipper.is_quiet(level) && mean_square(&room[..samples]) >= self.loud {
+                if self.skipper.claims_silence() && mean_square(&room[..samples]) >= self.loud {
                     self.skipper.distrust();
                 }
                 (outcome, samples)
