@@ -12,7 +12,7 @@ use ringbuf::{HeapCons, HeapProd};
 
 use antiphon_rt::handover::Publisher;
 
-use crate::telemetry::{Inspection, TickRecord, TimedEvent};
+use crate::telemetry::{Inspection, LevelPage, TickRecord, TimedEvent};
 use crate::{Inlet, InletSlot, Limits, MixPlan, Receiver, ReceiverSlot, Source, SourceSlot};
 
 /// A change to a conversation, made between two ticks.
@@ -39,6 +39,8 @@ pub enum Command {
     SetClass(ReceiverSlot, u8),
     /// Fills a page with a reading of every source; it comes back as [`Retired::Inspection`].
     Inspect(Box<Inspection>),
+    /// Fills a page with the level of everybody who talks; it comes back as [`Retired::Levels`].
+    Levels(Box<LevelPage>),
 }
 
 /// Memory on its way back to the control thread.
@@ -53,6 +55,8 @@ pub enum Retired {
     Receiver(ReceiverSlot, Box<Receiver>),
     /// A filled page.
     Inspection(Box<Inspection>),
+    /// A page filled with levels.
+    Levels(Box<LevelPage>),
 }
 
 /// The control half: one thread at a time sends commands and plans, and reads what comes back.

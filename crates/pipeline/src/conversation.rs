@@ -141,7 +141,7 @@ impl Conversation {
             active: Bits::new(limits.sources),
             by_power: Vec::with_capacity(limits.sources),
             total: vec![0.0; config.rate.frame_samples()].into(),
-            dominant: Dominant::new(limits.sources),
+            dominant: Dominant::new(limits.sources, config.gate.close_dbov),
             commands,
             retired,
             events,

@@ -42,6 +42,8 @@ pub struct Source {
     gate: Gate,
     stamped_level: Option<AudioLevel>,
     muted: bool,
+    /// It is itself the sum of others.
+    mix: bool,
     fade: Fade,
     frames: FrameCounts,
     underruns: u64,
@@ -122,6 +124,7 @@ impl Source {
             gate: Gate::new(&config.gate),
             stamped_level: None,
             muted: false,
+            mix: false,
             fade: Fade::None,
             frames: FrameCounts::default(),
             underruns: 0,
@@ -189,6 +192,16 @@ impl Source {
 
     pub(crate) fn is_active(&self) -> bool {
         self.gate.is_open()
+    }
+
+    /// Says that this source is itself a mix of others, as a service sends one to a bot: it is never the dominant speaker
+    /// and not listed among the levels, both of which would repeat somebody else's.
+    pub fn mark_mix(&mut self) {
+        self.mix = true;
+    }
+
+    pub(crate) fn is_mix(&self) -> bool {
+        self.mix
     }
 
     pub(crate) fn is_muted(&self) -> bool {

@@ -93,6 +93,8 @@ pub enum Event {
     DominantSpeaker {
         /// Which, if any.
         source: Option<SourceSlot>,
+        /// Its participant.
+        source_id: Option<SourceId>,
         /// Its level.
         level: AudioLevel,
     },
@@ -158,6 +160,45 @@ pub struct SourceReading {
     pub target_delay_ms: u32,
     /// Delay it plays with, in milliseconds beyond the fastest packet.
     pub playout_delay_ms: u32,
+}
+
+/// How loud a source is, taken by [`crate::Command::Levels`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SourceLevel {
+    /// Which.
+    pub source: SourceSlot,
+    /// Its participant.
+    pub source_id: SourceId,
+    /// Level of its last frame.
+    pub level: AudioLevel,
+}
+
+/// A page of levels: who talks and how loud, allocated by control and filled in one tick. O(who talks), so it can be
+/// asked for many times a second.
+#[derive(Debug)]
+pub struct LevelPage {
+    pub(crate) tick: u64,
+    pub(crate) levels: Vec<SourceLevel>,
+}
+
+impl LevelPage {
+    /// A page with room for `sources` levels; give it the conversation's `limits.sources`.
+    #[must_use]
+    pub fn with_capacity(sources: usize) -> Self {
+        Self { tick: 0, levels: Vec::with_capacity(sources) }
+    }
+
+    /// The tick whose frames were read.
+    #[must_use]
+    pub fn tick(&self) -> u64 {
+        self.tick
+    }
+
+    /// The sources whose talk gate is open, by index. A mix of others (see [`crate::Source::mark_mix`]) is left out.
+    #[must_use]
+    pub fn levels(&self) -> &[SourceLevel] {
+        &self.levels
+    }
 }
 
 /// A page of readings, allocated by control and filled in one tick.

@@ -9,7 +9,7 @@ use super::Conversation;
 use crate::command::{Command, Retired};
 use crate::groups::{self, Listener, NONE, Room};
 use crate::slots::Slot;
-use crate::telemetry::{Event, Inspection};
+use crate::telemetry::{Event, Inspection, LevelPage, SourceLevel};
 use crate::{Inlet, InletSlot, Receiver, ReceiverSlot, Source, SourceSlot};
 
 impl Conversation {
@@ -33,6 +33,7 @@ impl Conversation {
                 }
                 Command::SetClass(slot, class) => self.set_class(slot, class),
                 Command::Inspect(page) => self.inspect(page),
+                Command::Levels(page) => self.read_levels(page),
             }
         }
     }
@@ -231,6 +232,23 @@ impl Conversation {
             }
         }
         self.retire(Retired::Inspection(page));
+    }
+
+    fn read_levels(&mut self, mut page: Box<LevelPage>) {
+        page.levels.clear();
+        page.tick = self.tick.saturating_sub(1);
+        for index in self.active.iter() {
+            if page.levels.len() == page.levels.capacity() {
+                break; // never grow it here
+            }
+            if let (Some(slot), Some(source)) = (self.source_slots[index], &self.sources[index])
+                && !source.is_mix()
+            {
+                let (source_id, level) = (source.source_id(), source.level());
+                page.levels.push(SourceLevel { source: slot, source_id, level });
+            }
+        }
+        self.retire(Retired::Levels(page));
     }
 
     /// Sends memory back. Room was checked before the command was taken, and a command retires one thing.

@@ -33,9 +33,6 @@ impl Conversation {
             if !self.listeners[index].present {
                 continue;
             }
-            if let Some(mix) = self.mixes.get(usize::from(self.listeners[index].slot)).and_then(Option::as_deref) {
-                self.record.app_dropped += receiver.tell_mixed(self.tick, self.now, mix);
-            }
             for source_index in bits::ones(self.plan.unmixed_words(index)) {
                 let (Some(slot), Some(source)) = (self.source_slots[source_index], &self.sources[source_index]) else {
                     continue;
@@ -44,6 +41,10 @@ impl Conversation {
                 if sounds && self.plan.knows_source(slot) {
                     self.record.app_dropped += receiver.tell_unmixed(self.tick, self.now, slot, source);
                 }
+            }
+            // Last, so that whoever sees the mixed frame of a tick sees all unmixed ones of it.
+            if let Some(mix) = self.mixes.get(usize::from(self.listeners[index].slot)).and_then(Option::as_deref) {
+                self.record.app_dropped += receiver.tell_mixed(self.tick, self.now, mix);
             }
         }
     }
