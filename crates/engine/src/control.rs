@@ -34,12 +34,14 @@ pub(crate) enum Message {
 /// Runs until told to stop or the engine is gone.
 pub(crate) fn run(shared: &Weak<Shared>, messages: &Receiver<Message>) {
     let mut events = Vec::new();
+    let mut levels = Vec::new();
     let mut next = Instant::now() + SERVICE_PERIOD;
     loop {
         // Also when messages never cease: rings must be drained in time.
         if Instant::now() >= next {
             let Some(shared) = shared.upgrade() else { return };
             service(&shared, &mut events);
+            tell_efforts(&shared, &mut levels);
             next = Instant::now() + SERVICE_PERIOD;
         }
         match messages.recv_deadline(next) {
@@ -64,7 +66,7 @@ fn service(shared: &Shared, events: &mut Vec<ConversationEvent>) {
         deliver(&conversation, events);
     }
     for thread in shared.media_threads() {
-        while let Some(hosted) = thread.next_returned() {
+        while let Some(hosted) = thread.desk().next_returned() {
             let failed = hosted.panic().map(ToString::to_string);
             let owner = shared.forget(hosted.key());
             drop(hosted); // the pipeline's memory is freed here, on a control thread
@@ -73,6 +75,21 @@ fn service(shared: &Shared, events: &mut Vec<ConversationEvent>) {
                 conversation.fail();
                 conversation.emit(ConversationEvent::Failed { report });
             }
+        }
+    }
+}
+
+/// Says in the log when a governor has changed the effort of a media thread since the last time.
+fn tell_efforts(shared: &Shared, levels: &mut Vec<u8>) {
+    levels.resize(shared.media_threads().len(), 0);
+    for (thread, (media, level)) in shared.media_threads().iter().zip(levels).enumerate() {
+        let governor = media.desk().governor();
+        let before = std::mem::replace(level, governor.level);
+        let effort = governor.effort();
+        if governor.level > before {
+            tracing::warn!(thread, level = governor.level, ?effort, "ticks are near their budget: effort lowered");
+        } else if governor.level < before {
+            tracing::info!(thread, level = governor.level, ?effort, "ticks have room again: effort raised");
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::ParticipantId;
 use crate::control::{self, Message, Side};
 use crate::conversation::{Conversation, ConversationOptions, Inner};
 use crate::error::{CreateError, StartError};
+use crate::governor::GovernorStats;
 use crate::media_thread::MediaThread;
 use crate::session::{MediaSession, SessionOptions};
 use antiphon_rt::runner::PriorityOutcome;
@@ -44,6 +45,16 @@ impl Default for EngineConfig {
         let bind = SocketAddr::from(([127, 0, 0, 1], 0));
         Self { bind, advertise: None, media_threads: 1, priority: Some(50), pin: false }
     }
+}
+
+/// Figures of one media thread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MediaThreadStats {
+    /// Conversations on it.
+    pub conversations: usize,
+    /// What its governor does and has done.
+    pub governor: GovernorStats,
 }
 
 /// Media threads and sockets, shared by any number of conversations.
@@ -137,6 +148,16 @@ impl Engine {
         self.shared.media.iter().map(|thread| thread.priority()).collect()
     }
 
+    /// What each media thread carries and how its governor stands.
+    #[must_use]
+    pub fn media_threads(&self) -> Vec<MediaThreadStats> {
+        let stats = |thread: &Arc<MediaThread>| {
+            let desk = thread.desk();
+            MediaThreadStats { conversations: desk.count(), governor: desk.governor() }
+        };
+        self.shared.media.iter().map(stats).collect()
+    }
+
     /// What the network threads dropped, by reason: the service's port, then the bot side.
     #[must_use]
     pub fn drops(&self) -> (Option<DropCounts>, DropCounts) {
@@ -204,7 +225,7 @@ impl Shared {
 
     /// The media thread with the fewest conversations.
     pub(crate) fn least_loaded(&self) -> Arc<MediaThread> {
-        Arc::clone(self.media.iter().min_by_key(|t| t.count()).expect("invariant: at least one media thread"))
+        Arc::clone(self.media.iter().min_by_key(|t| t.desk().count()).expect("invariant: at least one media thread"))
     }
 
     pub(crate) fn next_key(&self) -> u64 {

@@ -7,7 +7,7 @@
 //! Not here: Graph (the callers turn `audioRoutingGroup` into routes), codecs, sockets.
 
 mod engine;
-pub use engine::{Engine, EngineConfig};
+pub use engine::{Engine, EngineConfig, MediaThreadStats};
 
 mod conversation;
 pub use conversation::{Conversation, ConversationEvent, ConversationOptions, EventCallback, JoinOptions, Joined};
@@ -21,17 +21,21 @@ pub use ids::ParticipantId;
 mod error;
 pub use error::{CreateError, JoinError, RouteError, StartError};
 mod routes;
+mod speakers;
 mod state;
+pub use speakers::VoiceLevel;
 mod stats;
 pub use stats::{ConversationStats, Counts, CycleCounts};
 
 mod control;
+mod governor;
 mod media_thread;
+pub use governor::{GovernorStats, StepCounts};
 
 pub use antiphon_pipeline::{
     AppMouth, BusRate, FrameCounts, FrameOutcome, MixedFrame, OpusSettings, PacketCounts, UnmixedFrame,
 };
 pub use antiphon_rt::runner::PriorityOutcome;
 pub use antiphon_rt::wake::Wakeable;
-pub use antiphon_rtp::SourceId;
+pub use antiphon_rtp::{AudioLevel, SourceId};
 pub use antiphon_transport::{CloseReason, LegStats};

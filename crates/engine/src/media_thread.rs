@@ -5,14 +5,15 @@
 //! that conversation, with silence to its receivers, and leaves the others alone. After the ticks, outside
 //! them, every network thread and every app that waits for frames is woken once.
 
-use antiphon_pipeline as pipeline;
+use crate::governor::{Ceiling, Gauge, Governor, GovernorStats, Load, Meter, RealMeter};
+use antiphon_pipeline::{self as pipeline, EncodeClass};
+use antiphon_rt::MonoTime;
 use antiphon_rt::quiet::{self, PanicReport};
 use antiphon_rt::runner::{PriorityOutcome, Runner, RunnerConfig, RunnerHandle, TickTask};
 use antiphon_rt::wake::Waker;
-use antiphon_rt::{MonoClock, MonoTime};
 use ringbuf::traits::{Consumer, Observer, Producer, Split};
 use ringbuf::{HeapCons, HeapProd, HeapRb};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// Conversations one media thread can hold.
@@ -39,18 +40,22 @@ pub(crate) struct Hosted {
     times: HeapProd<TickTime>,
     /// Rouses the app that reads this conversation's frames, if there is one.
     app: Option<Waker>,
+    /// What its encoder classes can make use of.
+    ceiling: Ceiling,
     panic: Option<PanicReport>,
 }
 
 impl Hosted {
-    /// Wraps a conversation for [`MediaThread::adopt`]; the ring end gives its tick times.
+    /// Wraps a conversation with these encoder classes for [`Desk::adopt`]; the ring end gives its tick times.
     pub(crate) fn new(
         key: u64,
         conversation: Box<pipeline::Conversation>,
+        classes: &[EncodeClass],
         app: Option<Waker>,
     ) -> (Box<Self>, HeapCons<TickTime>) {
         let (times, read) = HeapRb::new(TICK_TIMES).split();
-        (Box::new(Self { key, conversation, times, app, panic: None }), read)
+        let ceiling = Ceiling::of_classes(classes);
+        (Box::new(Self { key, conversation, times, app, ceiling, panic: None }), read)
     }
 
     pub(crate) fn key(&self) -> u64 {
@@ -68,22 +73,50 @@ enum Move {
     Out(u64),
 }
 
+/// What a media thread does each tick.
 #[expect(clippy::vec_box, reason = "a conversation comes and goes as a box: it is neither moved nor freed here")]
-struct MediaTask {
+pub(crate) struct MediaTask<M = RealMeter> {
     moves: HeapCons<Move>,
     returned: HeapProd<Box<Hosted>>,
     hosted: Vec<Box<Hosted>>,
     /// Panicked or asked out, waiting for room in `returned`.
     leaving: Vec<Box<Hosted>>,
     networks: Vec<Waker>,
+    governor: Governor,
+    gauge: Arc<Gauge>,
+    meter: M,
+    /// The thread's own time at the end of the last tick.
+    spent: Option<Duration>,
 }
 
-impl MediaTask {
+/// A task and its control half.
+pub(crate) fn media_task<M: Meter>(networks: Vec<Waker>, meter: M) -> (Box<MediaTask<M>>, Desk) {
+    let (moves, take_moves) = HeapRb::new(MOVES).split();
+    let (give_back, returned) = HeapRb::new(MOVES).split();
+    let gauge = Arc::new(Gauge::default());
+    let task = MediaTask {
+        moves: take_moves,
+        returned: give_back,
+        hosted: Vec::with_capacity(CONVERSATIONS_PER_THREAD),
+        leaving: Vec::with_capacity(CONVERSATIONS_PER_THREAD),
+        networks,
+        governor: Governor::new(),
+        gauge: Arc::clone(&gauge),
+        meter,
+        spent: None,
+    };
+    (Box::new(task), Desk { ends: Mutex::new(Ends { moves, returned, count: 0 }), gauge })
+}
+
+impl<M: Meter> MediaTask<M> {
     fn take_moves(&mut self) {
         // Bounded by the ring; `adopt` counts, so there is room for whatever comes in.
         for _ in 0..MOVES {
             match self.moves.try_pop() {
-                Some(Move::In(hosted)) => self.hosted.push(hosted),
+                Some(Move::In(mut hosted)) => {
+                    hosted.conversation.set_effort(self.governor.effort());
+                    self.hosted.push(hosted);
+                }
                 Some(Move::Out(key)) => {
                     if let Some(at) = self.hosted.iter().position(|h| h.key == key) {
                         let hosted = self.hosted.swap_remove(at);
@@ -101,17 +134,18 @@ impl MediaTask {
     }
 }
 
-impl TickTask for MediaTask {
+impl<M: Meter> TickTask for MediaTask<M> {
     fn tick(&mut self, now: MonoTime, lateness: Duration, skipped: u64) {
         self.take_moves();
         // The sample clock is the grid of deadlines: a late wake-up must not move it.
         let due = now.saturating_sub(lateness);
         let mut began = now;
+        let mut ceiling = Ceiling::NOTHING;
         let mut at = 0;
         while at < self.hosted.len() {
             let hosted = &mut self.hosted[at];
             hosted.panic = quiet::catch(|| hosted.conversation.tick(due)).err();
-            let ended = MonoClock.now();
+            let ended = self.meter.now();
             let took = ended.checked_since(began).unwrap_or_default();
             began = ended;
             let _ = hosted.times.try_push(TickTime { took, lateness, skipped }); // newest dropped: a histogram can miss one
@@ -119,6 +153,8 @@ impl TickTask for MediaTask {
                 let hosted = self.hosted.swap_remove(at);
                 self.leaving.push(hosted);
             } else {
+                let talkers = u16::try_from(hosted.conversation.last_record().talking).unwrap_or(u16::MAX);
+                ceiling = ceiling.max(Ceiling { talkers, ..hosted.ceiling });
                 at += 1;
             }
         }
@@ -130,19 +166,31 @@ impl TickTask for MediaTask {
                 app.wake();
             }
         }
+        self.govern(now, ceiling);
     }
 }
 
-/// The control half of a media thread.
-pub(crate) struct MediaThread {
-    runner: RunnerHandle<MediaTask>,
-    ends: Mutex<Ends>,
+impl<M: Meter> MediaTask<M> {
+    /// Weighs what this tick took and sets the effort of the next one.
+    fn govern(&mut self, began: MonoTime, ceiling: Ceiling) {
+        self.meter.strain(&self.governor.effort());
+        let wall = self.meter.now().saturating_since(began);
+        let spent = self.meter.own();
+        let own = spent.saturating_sub(self.spent.unwrap_or(spent));
+        self.spent = Some(spent);
+        if self.governor.note(Load { wall, own }, ceiling) {
+            for hosted in &mut self.hosted {
+                hosted.conversation.set_effort(self.governor.effort());
+            }
+        }
+        self.gauge.show(self.governor.stats());
+    }
 }
 
-struct Ends {
-    moves: HeapProd<Move>,
-    returned: HeapCons<Box<Hosted>>,
-    count: usize,
+/// A media thread, and its control half.
+pub(crate) struct MediaThread {
+    runner: RunnerHandle<MediaTask>,
+    desk: Desk,
 }
 
 impl MediaThread {
@@ -153,27 +201,41 @@ impl MediaThread {
         core: Option<usize>,
         networks: Vec<Waker>,
     ) -> std::io::Result<Self> {
-        let (moves, take_moves) = HeapRb::new(MOVES).split();
-        let (give_back, returned) = HeapRb::new(MOVES).split();
-        let task = MediaTask {
-            moves: take_moves,
-            returned: give_back,
-            hosted: Vec::with_capacity(CONVERSATIONS_PER_THREAD),
-            leaving: Vec::with_capacity(CONVERSATIONS_PER_THREAD),
-            networks,
-        };
+        let (task, desk) = media_task(networks, RealMeter);
         let config = RunnerConfig { name, priority, core, ..RunnerConfig::default() };
-        let runner = Runner::spawn(config, Box::new(task))?;
-        Ok(Self { runner, ends: Mutex::new(Ends { moves, returned, count: 0 }) })
+        Ok(Self { runner: Runner::spawn(config, task)?, desk })
     }
 
     pub(crate) fn priority(&self) -> PriorityOutcome {
         self.runner.priority()
     }
 
-    /// Conversations on it.
+    pub(crate) fn desk(&self) -> &Desk {
+        &self.desk
+    }
+}
+
+/// What control threads hold of a media task.
+pub(crate) struct Desk {
+    ends: Mutex<Ends>,
+    gauge: Arc<Gauge>,
+}
+
+struct Ends {
+    moves: HeapProd<Move>,
+    returned: HeapCons<Box<Hosted>>,
+    count: usize,
+}
+
+impl Desk {
+    /// Conversations on the thread.
     pub(crate) fn count(&self) -> usize {
         self.ends().count
+    }
+
+    /// What its governor does.
+    pub(crate) fn governor(&self) -> GovernorStats {
+        self.gauge.read()
     }
 
     /// Moves a conversation onto the thread.
@@ -195,7 +257,7 @@ impl MediaThread {
         }
     }
 
-    /// Asks for a conversation back; it comes with a later [`MediaThread::next_returned`]. `false`: ask again.
+    /// Asks for a conversation back; it comes with a later [`Desk::next_returned`]. `false`: ask again.
     pub(crate) fn release(&self, key: u64) -> bool {
         self.ends().moves.try_push(Move::Out(key)).is_ok()
     }
@@ -214,76 +276,4 @@ impl MediaThread {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use antiphon_pipeline::{
-        AppEar, AppEarConfig, Command, Control, ConversationConfig, Limits, Participant, PlanBuilder,
-    };
-    use antiphon_pipeline::{Receiver, ReceiverSlot, Slots};
-    use antiphon_rt::packet_ring::packet_ring;
-
-    struct Bench {
-        task: MediaTask,
-        moves: HeapProd<Move>,
-        returned: HeapCons<Box<Hosted>>,
-    }
-
-    fn bench() -> Bench {
-        let (moves, take_moves) = HeapRb::new(MOVES).split();
-        let (give_back, returned) = HeapRb::new(MOVES).split();
-        let (hosted, leaving) = (Vec::with_capacity(8), Vec::with_capacity(8));
-        let task = MediaTask { moves: take_moves, returned: give_back, hosted, leaving, networks: Vec::new() };
-        Bench { task, moves, returned }
-    }
-
-    /// A conversation with one app in it, whose mixed frames carry the tick number.
-    fn conversation(key: u64) -> (Box<Hosted>, Control, AppEar) {
-        let limits = Limits::for_participants(2);
-        let config = ConversationConfig { limits, ..ConversationConfig::default() };
-        let (egress, _) = packet_ring(4_096);
-        let (conversation, mut control) = pipeline::Conversation::new(&config, egress).unwrap();
-        let (receiver, ear) = Receiver::app(AppEarConfig::default(), &config).unwrap();
-        let slot = Slots::<ReceiverSlot>::new(1).take().unwrap();
-        control.send(Command::AddReceiver(slot, receiver)).unwrap();
-        let mut plan = PlanBuilder::new(&limits);
-        plan.participant(Participant { receiver: Some(slot), in_default_group: true, ..Participant::default() });
-        control.publish(plan.build()).unwrap();
-        (Hosted::new(key, conversation, None).0, control, ear)
-    }
-
-    #[test]
-    fn the_sample_clock_follows_the_deadlines_however_late_the_thread_wakes() {
-        let mut b = bench();
-        let (hosted, _control, mut ear) = conversation(1);
-        assert!(b.moves.try_push(Move::In(hosted)).is_ok());
-        let (period, mut first) = (20_000_000, None);
-        for n in 0..2_000_u64 {
-            let late = n * 7_919 % 19_999 * 1_000; // anything under a period
-            let now = MonoTime::from_nanos(1_000_000_000 + n * period + late);
-            b.task.tick(now, Duration::from_nanos(late), 0);
-            while let Some(frame) = ear.next_mixed() {
-                let start = *first.get_or_insert(frame.tick - n);
-                assert_eq!(frame.tick - start, n, "the clock moved at deadline {n}");
-            }
-        }
-        assert!(first.is_some());
-    }
-
-    #[test]
-    fn a_conversation_comes_back_when_asked_for_and_the_others_go_on() {
-        let mut b = bench();
-        let (one, _c1, _e1) = conversation(1);
-        let (two, _c2, mut e2) = conversation(2);
-        for hosted in [one, two] {
-            assert!(b.moves.try_push(Move::In(hosted)).is_ok());
-        }
-        b.task.tick(MonoTime::from_millis(20), Duration::ZERO, 0);
-        assert!(b.moves.try_push(Move::Out(1)).is_ok());
-        b.task.tick(MonoTime::from_millis(40), Duration::ZERO, 0);
-        assert_eq!(b.returned.try_pop().map(|h| h.key()), Some(1));
-        assert!(b.returned.try_pop().is_none());
-        while e2.next_mixed().is_some() {}
-        b.task.tick(MonoTime::from_millis(60), Duration::ZERO, 0);
-        assert!(e2.next_mixed().is_some());
-    }
-}
+mod tests;

@@ -3,6 +3,7 @@
 //! In the flow: media thread → rings → `Totals` (control thread, every few milliseconds) → snapshots for
 //! whoever asks. Times are kept in HDR histograms (three digits); nothing here runs inside a tick.
 
+use crate::governor::GovernorStats;
 use crate::media_thread::TickTime;
 use antiphon_pipeline::{FrameCounts, PacketCounts, TickRecord};
 use hdrhistogram::Histogram;
@@ -24,6 +25,8 @@ pub struct ConversationStats {
     pub tick_over_codec: Histogram<u64>,
     /// Cycles spent in ticks that called libopus, and inside libopus in them.
     pub cycles: CycleCounts,
+    /// The governor of the media thread it lives on, shared with its other conversations.
+    pub governor: GovernorStats,
     /// Counters.
     pub counts: Counts,
 }
@@ -101,6 +104,7 @@ impl Totals {
             lateness: histogram(nanoseconds),
             tick_over_codec: histogram(100_000),
             cycles: CycleCounts::default(),
+            governor: GovernorStats::default(),
             counts: Counts::default(),
         })
     }

@@ -20,6 +20,6 @@ pub mod wake;
 mod clock;
 mod denormals;
 
-pub use clock::MonoClock;
+pub use clock::{MonoClock, thread_time};
 pub use denormals::FlushDenormals;
 pub use time::MonoTime;

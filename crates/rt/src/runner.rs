@@ -18,10 +18,10 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 pub use privilege::{CoreOutcome, PriorityOutcome};
+pub use schedule::{Schedule, Wake};
 
 use crate::quiet::{self, PanicReport};
 use crate::{FlushDenormals, MonoClock, MonoTime};
-use schedule::Schedule;
 
 /// The least stack a runner's thread gets, whatever its config says: libopus keeps 51–66 KB there, and a
 /// media thread must not find out the hard way what else does.

@@ -1,6 +1,7 @@
 //! Deadlines as pure arithmetic: when to wake next, how late a wake-up was, how many ticks it missed.
 //!
-//! In the flow: the runner's loop asks it; no clock in here, so it is tested with bare numbers.
+//! In the flow: the runner's loop asks it; no clock in here, so it is tested with bare numbers, and a test can
+//! run a [`TickTask`](super::TickTask) in virtual time exactly as a runner would.
 //! Invariant: every deadline is the first one plus a whole number of periods.
 
 use std::time::Duration;
@@ -9,33 +10,35 @@ use crate::MonoTime;
 
 /// The row of deadlines of one runner.
 #[derive(Debug)]
-pub(super) struct Schedule {
+pub struct Schedule {
     deadline: MonoTime,
     period: Duration,
 }
 
 /// What one wake-up was like.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Wake {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wake {
     /// Behind the deadline this tick serves; less than a period.
-    pub(super) lateness: Duration,
+    pub lateness: Duration,
     /// Deadlines that passed unserved before that one.
-    pub(super) skipped: u64,
+    pub skipped: u64,
 }
 
 impl Schedule {
     /// A row whose first deadline is one period after `start`.
-    pub(super) fn new(start: MonoTime, period: Duration) -> Self {
+    #[must_use]
+    pub fn new(start: MonoTime, period: Duration) -> Self {
         Self { deadline: start + period, period }
     }
 
     /// When to wake next.
-    pub(super) fn deadline(&self) -> MonoTime {
+    #[must_use]
+    pub fn deadline(&self) -> MonoTime {
         self.deadline
     }
 
     /// Takes note of a wake-up at `now` and moves on to the deadline after it.
-    pub(super) fn wake(&mut self, now: MonoTime) -> Wake {
+    pub fn wake(&mut self, now: MonoTime) -> Wake {
         let behind = now.saturating_since(self.deadline).as_nanos();
         let period = self.period.as_nanos();
         let skipped = u64::try_from(behind / period).unwrap_or(u64::MAX);
