@@ -12,7 +12,7 @@ use crate::media_thread::{CONVERSATIONS_PER_THREAD, Hosted, MediaThread};
 use crate::routes::Member;
 use crate::speaker::{self, Speaker};
 use crate::state::{Parts, Reserved, Room};
-use crate::{ConversationStats, ParticipantId};
+use crate::{ConversationStats, ParticipantId, VoiceLevel};
 use antiphon_pipeline::{self as pipeline, BusRate, ConversationConfig, Inlet, InletConfig, Limits, Mid, OpusSettings};
 use antiphon_pipeline::{LaneConfig, Payload, Receiver, RtpReceiverConfig, Source};
 use antiphon_rt::packet_ring::packet_ring;
@@ -23,6 +23,7 @@ use std::fmt;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 /// Bytes of egress ring per participant: a tick's packets of one receiver, with room for a late network thread.
 const EGRESS_BYTES_PER_PARTICIPANT: usize = 4 * 1024;
@@ -51,8 +52,20 @@ pub enum ConversationEvent {
         /// `true` at the onset, `false` half a second after the last sound or as it leaves.
         talking: bool,
     },
+    /// On a bot's side: somebody on the lanes began or stopped talking.
+    LaneTalking {
+        /// Names the voice; the service's roster has the participant.
+        source_id: SourceId,
+        /// `true` at the onset, `false` half a second after the last sound.
+        talking: bool,
+    },
     /// Who carries the conversation now; `None` when all are silent.
     DominantSpeaker(Option<ParticipantId>),
+    /// On a bot's side: who of those on the lanes carries the conversation now; `None` when all are silent.
+    DominantLane(Option<SourceId>),
+    /// How loud everybody is who talks, as often as [`Conversation::tell_levels`] asked for; empty once when nobody does
+    /// any more, then no more until somebody does.
+    Levels(Arc<[VoiceLevel]>),
     /// The conversation's media ended by a fault of ours; it is closed.
     Failed {
         /// What happened, for the log.
@@ -321,6 +334,18 @@ impl Conversation {
     #[must_use]
     pub fn source_id(&self, id: &ParticipantId) -> Option<SourceId> {
         self.inner().room().party(id).map(|party| party.source_id)
+    }
+
+    /// Asks for [`ConversationEvent::Levels`] every so often (100 ms is usual; whole ticks of 20 ms), or for no more of
+    /// them. Costs the media thread some nanoseconds for each who talks.
+    pub fn tell_levels(&self, every: Option<Duration>) {
+        self.inner().room().tell_levels(every);
+    }
+
+    /// Who carried the conversation lately, the latest first; at most eight, without those who have left.
+    #[must_use]
+    pub fn recent_speakers(&self) -> Vec<ParticipantId> {
+        self.inner().room().recent_speakers()
     }
 
     /// What the media thread did so far, complete up to some ten milliseconds ago.

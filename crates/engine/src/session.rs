@@ -17,12 +17,14 @@ use antiphon_pipeline::{
     AppEarConfig, AppMouth, BusRate, ConversationConfig, Limits, MixedFrame, OpusSettings, Receiver, Source,
 };
 use antiphon_rt::wake::{Wakeable, wake_pair};
+use antiphon_rtp::SourceId;
 use antiphon_transport::{Leg, LegStats, OfferOptions};
 use ringbuf::HeapCons;
 use ringbuf::traits::Consumer;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 /// Half a second of mixed frames may wait for the app.
 const MIXED_FRAMES: usize = 25;
@@ -195,7 +197,12 @@ impl MediaSession {
         };
         let mut leg = pending.take().expect("invariant: it was there a line ago");
         let parts = match leg_parts(room.config(), reserved, &mut leg, &negotiated) {
-            Ok(parts) => parts,
+            Ok(mut parts) => {
+                if let Some(mix) = &mut parts.source {
+                    mix.stand_aside(); // its voices come on the lanes
+                }
+                parts
+            }
             Err(error) => {
                 room.release(reserved);
                 drop(room);
@@ -214,6 +221,17 @@ impl MediaSession {
     /// The app's end of the audio, once.
     pub fn take_audio(&self) -> Option<AudioPort> {
         crate::engine::lock(&self.port).take()
+    }
+
+    /// Asks for [`ConversationEvent::Levels`] of everybody on the lanes, as [`Conversation::tell_levels`] does.
+    pub fn tell_levels(&self, every: Option<Duration>) {
+        self.conversation.tell_levels(every);
+    }
+
+    /// Who of those on the lanes carried the conversation lately, the latest first; at most eight.
+    #[must_use]
+    pub fn recent_speakers(&self) -> Vec<SourceId> {
+        self.conversation.inner().room().speakers.recent().collect()
     }
 
     /// Figures of the bot's media thread for this call.
@@ -252,7 +270,8 @@ fn admit_app(
     let app = ParticipantId::new(MediaSession::APP);
     let mut room = conversation.inner().room();
     let reserved = room.reserve(&app, false).expect("invariant: an empty room of two has a place");
-    let (source, mouth) = Source::app(reserved.source_id, MOUTH_FRAMES * config.rate.frame_samples(), config);
+    let (mut source, mouth) = Source::app(reserved.source_id, MOUTH_FRAMES * config.rate.frame_samples(), config);
+    source.stand_aside();
     let unmixed_frames = (2 * lanes).clamp(*UNMIXED_FRAMES.start(), *UNMIXED_FRAMES.end());
     let rings = AppEarConfig { mixed_frames: MIXED_FRAMES, unmixed_frames };
     let (receiver, ear) = Receiver::app(rings, config)?;

@@ -8,17 +8,19 @@
 use crate::error::JoinError;
 use crate::media_thread::TickTime;
 use crate::routes::{Member, RouteTable};
+use crate::speakers::Speakers;
 use crate::stats::Totals;
-use crate::{ConversationEvent, ParticipantId};
+use crate::{ConversationEvent, ParticipantId, VoiceLevel};
 use antiphon_pipeline::{
     Command, Control, ConversationConfig, Event, Inlet, InletSlot, Limits, Receiver, ReceiverSlot, Retired, Slots,
-    Source, SourceSlot,
+    Source, SourceLevel, SourceSlot,
 };
 use antiphon_rtp::SourceId;
 use antiphon_transport::Leg;
 use ringbuf::HeapCons;
 use ringbuf::traits::Consumer;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::time::Duration;
 
 /// What a participant holds on the media side.
 #[derive(Debug)]
@@ -69,6 +71,7 @@ pub(crate) struct Room {
     max_participants: usize,
     /// Lanes of the bot's leg: how many exist, and for whom they are delivered apart.
     lanes: Option<Lanes>,
+    pub(crate) speakers: Speakers,
     pub(crate) totals: Totals,
     pub(crate) closed: bool,
 }
@@ -109,6 +112,7 @@ impl Room {
             next_source_id: 1,
             max_participants,
             lanes: None,
+            speakers: Speakers::new(),
             totals: Totals::new(),
             closed: false,
         }
@@ -204,7 +208,7 @@ impl Room {
 
     /// Takes a participant out. Its leg comes back, to be closed by dropping it outside the lock.
     pub(crate) fn remove(&mut self, id: &ParticipantId) -> Option<Option<Leg>> {
-        let Party { leg, source_id: _, inlet, source, receiver } = self.parties.remove(id)?;
+        let Party { leg, source_id, inlet, source, receiver } = self.parties.remove(id)?;
         self.routes.remove(id);
         self.replan();
         if let Some(inlet) = inlet {
@@ -212,6 +216,7 @@ impl Room {
         }
         if let Some(source) = source {
             self.names.remove(&source);
+            self.speakers.forget(source_id);
             if self.talking.remove(&source) {
                 self.due.push(ConversationEvent::Talking { participant: id.clone(), talking: false });
             }
@@ -244,6 +249,18 @@ impl Room {
             self.lanes = Some(Lanes { app, inlet, made: 0 });
             self.grow_lanes();
         }
+    }
+
+    /// Tells levels every so often from now on, or no more.
+    pub(crate) fn tell_levels(&mut self, every: Option<Duration>) {
+        let sources = self.limits().sources;
+        self.speakers.tell_levels(every, sources);
+    }
+
+    /// Who was dominant lately, the latest first, as far as they are still here.
+    pub(crate) fn recent_speakers(&self) -> Vec<ParticipantId> {
+        let name = |speaker| self.parties.iter().find(|(_, party)| party.source_id == speaker).map(|(id, _)| id.clone());
+        self.speakers.recent().filter_map(name).collect()
     }
 
     fn grow_lanes(&mut self) {
@@ -294,6 +311,10 @@ impl Room {
         }
         while let Some(record) = self.control.next_record() {
             self.totals.add_record(&record);
+            self.speakers.passed(record.tick);
+        }
+        if let Some(page) = self.speakers.take_due_page() {
+            self.send(Command::Levels(page));
         }
         events.append(&mut self.due);
         let mut starved = false;
@@ -309,27 +330,44 @@ impl Room {
                 Retired::Inlet(slot, _) => self.inlets.give_back(slot),
                 Retired::Source(slot, _) => self.sources.give_back(slot),
                 Retired::Receiver(slot, _) => self.receivers.give_back(slot),
+                Retired::Levels(page) => {
+                    let named = |level: &SourceLevel| VoiceLevel {
+                        participant: self.names.get(&level.source).cloned(),
+                        source_id: level.source_id,
+                        level: level.level,
+                    };
+                    events.extend(self.speakers.put_back(page, named));
+                    true
+                }
                 _ => true, // a page of readings nobody waits for any more
             };
         }
     }
 
-    /// The event by name; `None` for one that is not for the owner, or whose source has left or has no name
-    /// (a lane of a bot's leg).
+    /// The event by name, or by source id if it is about a lane of a bot's leg; `None` for one that is not for the
+    /// owner, or whose source has left.
     fn translate(&mut self, event: Event) -> Option<ConversationEvent> {
         match event {
-            Event::TalkStarted { source, .. } => self.talks(source, true),
-            Event::TalkStopped { source, .. } => self.talks(source, false),
-            Event::DominantSpeaker { source: None, .. } => Some(ConversationEvent::DominantSpeaker(None)),
-            Event::DominantSpeaker { source: Some(source), .. } => {
-                Some(ConversationEvent::DominantSpeaker(Some(self.names.get(&source)?.clone())))
+            Event::TalkStarted { source, source_id } => self.talks(source, source_id, true),
+            Event::TalkStopped { source, source_id } => self.talks(source, source_id, false),
+            Event::DominantSpeaker { source, source_id, .. } => {
+                let participant = source.and_then(|source| self.names.get(&source));
+                let event = match (participant, source_id) {
+                    _ if self.lanes.is_some() => ConversationEvent::DominantLane(source_id),
+                    (None, Some(_)) => return None,
+                    (participant, _) => ConversationEvent::DominantSpeaker(participant.cloned()),
+                };
+                self.speakers.dominant(source_id);
+                Some(event)
             }
             _ => None,
         }
     }
 
-    fn talks(&mut self, source: SourceSlot, talking: bool) -> Option<ConversationEvent> {
-        let participant = self.names.get(&source)?.clone();
+    fn talks(&mut self, source: SourceSlot, source_id: SourceId, talking: bool) -> Option<ConversationEvent> {
+        let Some(participant) = self.names.get(&source).cloned() else {
+            return self.lanes.is_some().then_some(ConversationEvent::LaneTalking { source_id, talking });
+        };
         let changed = if talking { self.talking.insert(source) } else { self.talking.remove(&source) };
         changed.then_some(ConversationEvent::Talking { participant, talking })
     }

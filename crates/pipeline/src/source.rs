@@ -42,8 +42,8 @@ pub struct Source {
     gate: Gate,
     stamped_level: Option<AudioLevel>,
     muted: bool,
-    /// It is itself the sum of others.
-    mix: bool,
+    /// It is no voice among the others.
+    aside: bool,
     fade: Fade,
     frames: FrameCounts,
     underruns: u64,
@@ -124,7 +124,7 @@ impl Source {
             gate: Gate::new(&config.gate),
             stamped_level: None,
             muted: false,
-            mix: false,
+            aside: false,
             fade: Fade::None,
             frames: FrameCounts::default(),
             underruns: 0,
@@ -194,14 +194,14 @@ impl Source {
         self.gate.is_open()
     }
 
-    /// Says that this source is itself a mix of others, as a service sends one to a bot: it is never the dominant speaker
-    /// and not listed among the levels, both of which would repeat somebody else's.
-    pub fn mark_mix(&mut self) {
-        self.mix = true;
+    /// Says that this source is no voice among the others: a mix of them, as a service sends to a bot, or the bot's own
+    /// app. It is heard and its talk told as ever, but it is never the dominant speaker and not listed among the levels.
+    pub fn stand_aside(&mut self) {
+        self.aside = true;
     }
 
-    pub(crate) fn is_mix(&self) -> bool {
-        self.mix
+    pub(crate) fn is_aside(&self) -> bool {
+        self.aside
     }
 
     pub(crate) fn is_muted(&self) -> bool {

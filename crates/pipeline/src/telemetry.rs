@@ -194,7 +194,7 @@ impl LevelPage {
         self.tick
     }
 
-    /// The sources whose talk gate is open, by index. A mix of others (see [`crate::Source::mark_mix`]) is left out.
+    /// The sources whose talk gate is open, by index. Without those that stand aside ([`crate::Source::stand_aside`]).
     #[must_use]
     pub fn levels(&self) -> &[SourceLevel] {
         &self.levels

@@ -242,7 +242,7 @@ impl Conversation {
                 break; // never grow it here
             }
             if let (Some(slot), Some(source)) = (self.source_slots[index], &self.sources[index])
-                && !source.is_mix()
+                && !source.is_aside()
             {
                 let (source_id, level) = (source.source_id(), source.level());
                 page.levels.push(SourceLevel { source: slot, source_id, level });

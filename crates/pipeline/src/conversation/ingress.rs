@@ -207,12 +207,12 @@ impl Conversation {
         self.follow_the_talk();
     }
 
-    /// Works out who is dominant among the active sources that somebody hears, mixes of others aside. The level of one
+    /// Works out who is dominant among the active sources that somebody hears. The level of one
     /// that nobody hears is but what its sender claims.
     fn follow_the_talk(&mut self) {
         let (sources, heard) = (&self.sources, &self.heard);
         let voice = |index: usize| {
-            let source = sources[index].as_deref().filter(|source| heard.contains(index) && !source.is_mix())?;
+            let source = sources[index].as_deref().filter(|source| heard.contains(index) && !source.is_aside())?;
             Some((index, source.level()))
         };
         for (index, level) in self.active.iter().filter_map(voice) {
