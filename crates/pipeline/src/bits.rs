@@ -55,6 +55,29 @@ impl Bits {
         }
     }
 
+    /// Keeps the members that are also in a set of the same capacity, given as words.
+    pub(crate) fn keep_only(&mut self, words: &[u64]) {
+        for (own, others) in self.words.iter_mut().zip(words) {
+            *own &= others;
+        }
+    }
+
+    /// Drops the members that are in a set of the same capacity, given as words.
+    pub(crate) fn drop_all(&mut self, words: &[u64]) {
+        for (own, others) in self.words.iter_mut().zip(words) {
+            *own &= !others;
+        }
+    }
+
+    /// Becomes the set of the same capacity that is given as words.
+    pub(crate) fn set_words(&mut self, words: &[u64]) {
+        self.words.copy_from_slice(words);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.words.iter().all(|word| *word == 0)
+    }
+
     pub(crate) fn count(&self) -> usize {
         count(&self.words)
     }
@@ -89,6 +112,12 @@ pub(crate) fn ones(words: &[u64]) -> impl Iterator<Item = usize> + '_ {
 pub(crate) fn ones_without<'a>(words: &'a [u64], without: &'a [u64]) -> impl Iterator<Item = usize> + 'a {
     let pairs = words.iter().zip(without).enumerate();
     pairs.flat_map(|(at, (&word, &without))| Ones { word: word & !without, base: at * 64 })
+}
+
+/// The positions of the bits set in both, ascending.
+pub(crate) fn ones_within<'a>(words: &'a [u64], within: &'a [u64]) -> impl Iterator<Item = usize> + 'a {
+    let pairs = words.iter().zip(within).enumerate();
+    pairs.flat_map(|(at, (&word, &within))| Ones { word: word & within, base: at * 64 })
 }
 
 /// Whether the bit at `index` is set in `words`.

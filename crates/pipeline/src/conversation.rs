@@ -25,6 +25,7 @@ use crate::dominant::Dominant;
 use crate::groups::{Groups, Listener};
 use crate::mix::MixSlot;
 use crate::slots::Slot;
+use crate::talkers::Talkers;
 use crate::telemetry::{Event, TickRecord, TimedEvent};
 use crate::{
     ConfigError, ConversationConfig, Effort, EncodeClass, FrameCounts, Inlet, InletSlot, Limits, MixPlan, Receiver,
@@ -74,7 +75,18 @@ pub struct Conversation {
     heard_before: Bits,
     /// Sources whose gate is open and that the plan knows.
     active: Bits,
-    /// The same, loudest first.
+    talkers: Talkers,
+    /// Sources in any mix: those of the active that may be, and the ending.
+    mixed: Bits,
+    /// Sources that fall to silence in this tick and are in no mix from the next on.
+    ending: Bits,
+    /// Sources that began to speak in this tick.
+    onset: Bits,
+    /// Mixed and not ending.
+    live: Bits,
+    /// Sources that were taken out and fade in this tick.
+    leaving: Vec<SourceSlot>,
+    /// The mixed sources, loudest first.
     by_power: Vec<u16>,
     total: Box<[f32]>,
     dominant: Dominant,
@@ -139,6 +151,12 @@ impl Conversation {
             heard: Bits::new(limits.sources),
             heard_before: Bits::new(limits.sources),
             active: Bits::new(limits.sources),
+            talkers: Talkers::new(limits.sources),
+            mixed: Bits::new(limits.sources),
+            ending: Bits::new(limits.sources),
+            onset: Bits::new(limits.sources),
+            live: Bits::new(limits.sources),
+            leaving: Vec::with_capacity(limits.sources.min(limits.commands_per_tick)),
             by_power: Vec::with_capacity(limits.sources),
             total: vec![0.0; config.rate.frame_samples()].into(),
             dominant: Dominant::new(limits.sources, config.gate.close_dbov),
@@ -179,14 +197,17 @@ impl Conversation {
         let (cycles_before, calls_before) = (cycles(), thread_calls());
         self.advance_clock(now);
         self.record = TickRecord { tick: self.tick, at: now, effort: self.effort, ..TickRecord::default() };
+        self.end_contributions();
         self.carry_out_commands();
         self.take_plan();
         self.take_packets();
         self.produce_frames();
+        self.choose_talkers();
         self.regroup_if_due();
         self.mix_and_encode();
         self.send_packets();
         self.tell_apps();
+        self.let_go();
         let calls = thread_calls().since(&calls_before);
         let record = &mut self.record;
         record.encodes = calls.encodes as u32;

@@ -7,9 +7,9 @@
 //! anew) settles for 300 ms on a stream of its own before it may merge.
 //! Runs in the tick, only when something changed: O(receivers). Measured grounds: ARCHITECTURE.md.
 
+use crate::MixPlan;
 use crate::bits;
 use crate::mix::MixSlot;
-use crate::MixPlan;
 
 /// Ticks two streams must have been fed the same before a listener moves between them: 300 ms.
 pub(crate) const SETTLE_TICKS: u32 = 15;
@@ -48,7 +48,7 @@ impl Listener {
     }
 
     fn is_settling(&self, tick: u64) -> bool {
-        self.class != PCM_CLASS && tick < self.since + u64::from(SETTLE_TICKS)
+        tick < self.since + u64::from(SETTLE_TICKS)
     }
 }
 
@@ -285,6 +285,7 @@ impl Groups {
             mix.members = group.members;
             let class = room.listeners[sample].class;
             mix.class = class;
+            mix.changed = true;
             mix.rtp_members = if class == PCM_CLASS { 0 } else { group.members };
         }
         for (listener, &group) in room.listeners.iter_mut().zip(&*self.group_of) {
@@ -304,6 +305,22 @@ pub(crate) fn unsettle_rerouted(room: &mut Room<'_>) {
         let heard = room.plan.heard_words(index).iter().zip(room.active).map(|(heard, active)| heard & active);
         if !heard.eq(mix.key.iter().copied()) || gain_hash(room.plan, index, &mix.key) != mix.gains {
             listener.unsettle(room.tick);
+        }
+    }
+}
+
+/// Marks the receivers that had any of these sources in their mix, when they drop out by something else than
+/// their gates.
+pub(crate) fn unsettle_listeners_of(
+    sources: &[u64],
+    tick: u64,
+    listeners: &mut [Listener],
+    mixes: &[Option<Box<MixSlot>>],
+) {
+    for listener in listeners {
+        let mix = mixes.get(usize::from(listener.slot)).and_then(Option::as_deref);
+        if mix.is_some_and(|mix| mix.key.iter().zip(sources).any(|(key, gone)| key & gone != 0)) {
+            listener.unsettle(tick);
         }
     }
 }

@@ -19,6 +19,7 @@ mod source;
 
 mod gate;
 mod plan;
+mod talkers;
 
 mod groups;
 mod limiter;

@@ -1,9 +1,14 @@
 //! A mix slot: one distinct mix, from source frames to a packet payload.
 //!
 //! Owns the encoder, the limiter and the frame of one mix; lives in a pool in the conversation, one slot
-//! per receiver at most. Runs in the tick. A silent mix rests: after ten silent frames only one frame each
-//! 400 ms is encoded, and the first frame after a rest is coded without prediction.
+//! per receiver at most. Runs in the tick. Whatever a voice does to the mix other than begin to speak goes along a
+//! ramp of one frame: see [`Stage`]. A silent mix rests: after ten silent frames only one frame each 400 ms is
+//! encoded, and the first frame after a rest is coded without prediction.
 //! Not here: which receivers share the slot (see `groups`).
+
+mod sum;
+#[cfg(test)]
+mod tests;
 
 use antiphon_codec::g711::{self, Law};
 use antiphon_codec::{Encoder, MAX_FRAME_BYTES};
@@ -14,11 +19,15 @@ use crate::gate::mean_square;
 use crate::limiter::Limiter;
 use crate::source::Source;
 use crate::{BusRate, ConversationConfig, EncodeClass, OpusSettings};
+pub(crate) use sum::sum;
+use sum::{add, add_ramp, add_scaled, sounding, subtract};
 
 /// Silent frames after which a mix rests.
 const REST_AFTER: u32 = 10;
 /// Ticks between the frames of a resting mix: 400 ms.
 const REST_PERIOD: u32 = 20;
+/// Gains that a slot remembers from one tick to the next; on more voices at a time a change of gain jumps.
+const GAINS_KEPT: usize = 64;
 
 /// Encoder, limiter and result of one distinct mix.
 pub(crate) struct MixSlot {
@@ -33,6 +42,11 @@ pub(crate) struct MixSlot {
     pub(crate) class: u8,
     /// Heard set ∩ active sources, as words.
     pub(crate) key: Box<[u64]>,
+    /// What the stream ended with in the tick before: the sources, and the gains on them other than 1.
+    was: Box<[u64]>,
+    was_gains: Vec<(u16, f32)>,
+    /// The key or the gains may be others than in the tick before.
+    pub(crate) changed: bool,
     /// Hash of the gains on those sources.
     pub(crate) gains: u64,
     /// A receiver of the mix, whose gains are everybody's.
@@ -55,14 +69,21 @@ pub(crate) struct MixSlot {
 }
 
 /// What all mixes of one tick are made from.
+///
+/// A source that comes into a mix or leaves it, or has another gain from now on, goes there in a straight line over
+/// this frame. Only one that begins to speak is there at once, since an onset must lose nothing.
 #[derive(Clone, Copy)]
 pub(crate) struct Stage<'a> {
     pub(crate) sources: &'a [Option<Box<Source>>],
-    /// Active sources, as words.
-    pub(crate) active: &'a [u64],
-    /// The same, loudest first.
+    /// Active sources that go on after this tick, as words.
+    pub(crate) live: &'a [u64],
+    /// Some active source is not live: it falls to silence in this tick.
+    pub(crate) ending: bool,
+    /// Sources whose first frame of speech this is, as words.
+    pub(crate) onset: &'a [u64],
+    /// Active sources, loudest first.
     pub(crate) by_power: &'a [u16],
-    /// The sum of them all.
+    /// The sum of all that are live.
     pub(crate) total: &'a [f32],
 }
 
@@ -81,6 +102,9 @@ impl MixSlot {
             settings,
             class,
             key: vec![0; words_for(config.limits.sources)].into(),
+            was: vec![0; words_for(config.limits.sources)].into(),
+            was_gains: Vec::with_capacity(GAINS_KEPT),
+            changed: false,
             gains: 0,
             sample: 0,
             members: 0,
@@ -103,6 +127,8 @@ impl MixSlot {
         self.phone.copy_state_from(&source.phone).expect("invariant: all slots of a conversation have one shape");
         self.limiter.copy_from(&source.limiter);
         self.settings = source.settings;
+        self.was.copy_from_slice(&source.was);
+        self.was_gains.clone_from(&source.was_gains);
         self.silent = source.silent;
         self.unpredicted = source.unpredicted;
     }
@@ -112,6 +138,8 @@ impl MixSlot {
         self.encoder.reset().expect("invariant: a created encoder can be reset");
         self.phone.reset();
         self.limiter.reset();
+        self.was.fill(0);
+        self.was_gains.clear();
         self.silent = 0;
         self.unpredicted = false;
     }
@@ -123,31 +151,68 @@ impl MixSlot {
 
     /// Sums the sources in the key with their gains and limits the sum.
     pub(crate) fn mix(&mut self, stage: &Stage<'_>, gains: &[(u16, u16, f32)]) {
-        let Stage { sources, active, by_power, total } = *stage;
-        let inside = bits::count(&self.key);
-        let outside = bits::count(active) - inside;
+        let Stage { sources, live, .. } = *stage;
+        let (mut inside, mut outside) = (0, 0);
+        for (key, live) in self.key.iter().zip(live) {
+            inside += (key & live).count_ones();
+            outside += (!key & live).count_ones();
+        }
         let gained = gains.iter().any(|entry| bits::has(&self.key, usize::from(entry.1)));
         if !gained && outside + 1 < inside {
             // Mix-minus: cheaper to take the few away than to add the many up.
-            self.frame.copy_from_slice(total);
-            for index in bits::ones_without(active, &self.key) {
+            self.frame.copy_from_slice(stage.total);
+            for index in bits::ones_without(live, &self.key) {
                 if let Some(source) = sounding(sources, index) {
                     subtract(&mut self.frame, source.frame());
                 }
             }
         } else {
             self.frame.fill(0.0);
-            for index in bits::ones(&self.key) {
+            for index in bits::ones_within(&self.key, live) {
                 let Some(source) = sounding(sources, index) else { continue };
-                match gains.iter().find(|entry| usize::from(entry.1) == index) {
-                    Some(&(_, _, gain)) => add_scaled(&mut self.frame, source.frame(), gain),
+                match gain_in(gains, index) {
+                    Some(gain) => add_scaled(&mut self.frame, source.frame(), gain),
                     None => add(&mut self.frame, source.frame()),
                 }
             }
         }
+        let fades = (self.changed || stage.ending) && self.fade(stage, gains);
         self.limiter.process(&mut self.frame);
-        self.describe(sources, by_power);
-        self.silent = if inside == 0 { self.silent.saturating_add(1) } else { 0 };
+        self.describe(sources, stage.by_power);
+        self.silent = if inside == 0 && !fades { self.silent.saturating_add(1) } else { 0 };
+    }
+
+    /// Adds what leads from the mix of the tick before to this one, and remembers this one. Gives whether there
+    /// was anything.
+    fn fade(&mut self, stage: &Stage<'_>, gains: &[(u16, u16, f32)]) -> bool {
+        let mut fades = false;
+        for at in 0..self.key.len() {
+            let key = self.key[at] & stage.live[at];
+            for bit in bits::ones(&[key | self.was[at]]) {
+                let index = at * 64 + bit;
+                let to = if key >> bit & 1 == 1 { gain_in(gains, index).unwrap_or(1.0) } else { 0.0 };
+                let from = if self.was[at] >> bit & 1 == 1 {
+                    let kept = self.was_gains.iter().find(|entry| usize::from(entry.0) == index);
+                    kept.map_or(1.0, |entry| entry.1)
+                } else if bits::has(stage.onset, index) {
+                    to
+                } else {
+                    0.0
+                };
+                if from.to_bits() != to.to_bits()
+                    && let Some(source) = sounding(stage.sources, index)
+                {
+                    add_ramp(&mut self.frame, source.frame(), from - to);
+                    fades = true;
+                }
+            }
+            self.was[at] = key;
+        }
+        self.was_gains.clear();
+        let audible = gains.iter().filter(|entry| bits::has(&self.was, usize::from(entry.1)));
+        self.was_gains.extend(audible.map(|&(_, source, gain)| (source, gain)).take(GAINS_KEPT));
+        self.changed = false;
+        fades
     }
 
     /// Encodes the frame as `coding` says, if one is due. Gives whether there is a packet this tick.
@@ -254,106 +319,7 @@ impl std::fmt::Debug for MixSlot {
     }
 }
 
-fn sounding(sources: &[Option<Box<Source>>], index: usize) -> Option<&Source> {
-    sources[index].as_deref().filter(|source| !source.is_silent())
-}
-
-/// Adds the frames of all `active` sources up.
-pub(crate) fn sum(total: &mut [f32], sources: &[Option<Box<Source>>], active: &[u64]) {
-    total.fill(0.0);
-    for index in bits::ones(active) {
-        if let Some(source) = sounding(sources, index) {
-            add(total, source.frame());
-        }
-    }
-}
-
-fn add(out: &mut [f32], frame: &[f32]) {
-    for (out, sample) in out.iter_mut().zip(frame) {
-        *out += sample;
-    }
-}
-
-fn subtract(out: &mut [f32], frame: &[f32]) {
-    for (out, sample) in out.iter_mut().zip(frame) {
-        *out -= sample;
-    }
-}
-
-fn add_scaled(out: &mut [f32], frame: &[f32], gain: f32) {
-    for (out, sample) in out.iter_mut().zip(frame) {
-        *out += sample * gain;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use antiphon_rt::MonoTime;
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::bits::Bits;
-    use crate::{BusRate, Limits};
-
-    /// Sources that hold one frame each, and those frames.
-    fn sources(seeds: &[u32], config: &ConversationConfig) -> (Vec<Option<Box<Source>>>, Vec<Vec<f32>>) {
-        let make = |(index, seed): (usize, &u32)| {
-            let (mut source, mut mouth) = Source::app(SourceId::new(index as u32), 320, config);
-            let mut state = *seed | 1;
-            let samples: Vec<i16> = (0..320)
-                .map(|_| {
-                    state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                    (state >> 21) as i16 - 1_024 // quiet enough for the limiter to stay out of it
-                })
-                .collect();
-            mouth.speak(&samples);
-            source.produce(MonoTime::ZERO, true);
-            let frame = source.frame().to_vec();
-            (Some(source), frame)
-        };
-        seeds.iter().enumerate().map(make).unzip()
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(64))]
-
-        #[test]
-        fn every_mix_is_the_sum_of_its_sources_and_mix_minus_the_total_less_one(
-            seeds in prop::collection::vec(any::<u32>(), 1..12),
-            inside in prop::collection::vec(any::<bool>(), 12),
-            gains in prop::collection::vec((0_u16..12, 0.0_f32..2.0), 0..3),
-        ) {
-            let limits = Limits { sources: 12, ..Limits::default() };
-            let config = ConversationConfig { rate: BusRate::Hz16000, limits, ..ConversationConfig::default() };
-            let (sources, frames) = sources(&seeds, &config);
-            let mut active = Bits::new(12);
-            (0..sources.len()).for_each(|index| active.insert(index));
-            let mut total = vec![0.0; 320];
-            sum(&mut total, &sources, active.words());
-            let by_power: Vec<u16> = (0..sources.len() as u16).collect();
-            let stage = Stage { sources: &sources, active: active.words(), by_power: &by_power, total: &total };
-            let mut gains: Vec<_> = gains.into_iter().map(|(source, gain)| (0, source, gain)).collect();
-            gains.sort_by_key(|entry| entry.1);
-            gains.dedup_by_key(|entry| entry.1);
-            let mut slot = MixSlot::new(&config, 0).unwrap();
-            for (index, inside) in inside.iter().enumerate().take(sources.len()) {
-                slot.key[0] |= u64::from(*inside) << index;
-            }
-            // Twice, because the limiter delays by 48 samples.
-            slot.mix(&stage, &gains);
-            slot.mix(&stage, &gains);
-            // Out of the delay comes what went in 48 samples ago.
-            let got = slot.frame()[48..].iter().chain(&slot.frame()[..48]);
-            for (at, got) in got.enumerate() {
-                let heard = (0..sources.len()).filter(|index| inside[*index]);
-                let expected: f64 = heard
-                    .map(|index| {
-                        let gain = gains.iter().find(|entry| usize::from(entry.1) == index).map_or(1.0, |entry| entry.2);
-                        f64::from(frames[index][at]) * f64::from(gain)
-                    })
-                    .sum();
-                prop_assert!((f64::from(*got) - expected).abs() < 1e-5, "sample {at}: {got} for {expected}");
-            }
-        }
-    }
+/// The gain other than 1 on the source at `index`, in a plan's row.
+fn gain_in(gains: &[(u16, u16, f32)], index: usize) -> Option<f32> {
+    gains.iter().find(|entry| usize::from(entry.1) == index).map(|entry| entry.2)
 }

@@ -107,8 +107,14 @@ impl Mix {
 
     /// Mixes and limits; the frame.
     pub fn mix(&mut self) -> &[f32] {
-        let stage =
-            Stage { sources: &self.sources, active: &self.active, by_power: &self.by_power, total: &self.total };
+        let stage = Stage {
+            sources: &self.sources,
+            live: &self.active,
+            ending: false,
+            onset: &self.active,
+            by_power: &self.by_power,
+            total: &self.total,
+        };
         self.slot.mix(&stage, &[]);
         self.slot.frame()
     }

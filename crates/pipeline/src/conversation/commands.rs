@@ -15,7 +15,8 @@ use crate::{Inlet, InletSlot, Receiver, ReceiverSlot, Source, SourceSlot};
 impl Conversation {
     pub(super) fn carry_out_commands(&mut self) {
         for _ in 0..self.limits.commands_per_tick {
-            if self.retired.is_full() {
+            // Those who leave in this tick have a claim on the ring already.
+            if self.retired.vacant_len() <= self.leaving.len() {
                 return;
             }
             let Some(command) = self.commands.try_pop() else { return };
@@ -49,7 +50,7 @@ impl Conversation {
         let mut room = Room {
             tick: self.tick,
             plan: &self.plan,
-            active: self.active.words(),
+            active: self.mixed.words(),
             listeners: &mut self.listeners,
             mixes: &mut self.mixes,
             free: &mut self.free_mixes,
@@ -124,36 +125,41 @@ impl Conversation {
         }
     }
 
+    /// Takes a source out: nothing reaches it any more, but it is heard for the rest of this tick, to fade.
     fn remove_source(&mut self, slot: SourceSlot) {
         if self.source(slot).is_none() {
             return;
         }
         let index = slot.index();
         self.wake(index);
-        let Some(source) = self.sources[index].take() else { return };
+        let Some(source) = self.sources[index].as_mut() else { return };
+        source.leave();
+        let (source_id, lane_of) = (source.source_id(), source.bound_lane_of());
         self.source_slots[index] = None;
         self.present_sources.remove(index);
         self.awake_sources.remove(index);
         self.dominant.forget(index);
-        if self.active.contains(index) {
-            self.active.remove(index);
-            self.regroup = true;
-            self.unsettle_listeners_of(index);
-            self.event(Event::TalkStopped { source: slot, source_id: source.source_id() });
+        if self.active.assign(index, false) {
+            self.event(Event::TalkStopped { source: slot, source_id });
         }
-        if let Some(inlet) = source.bound_lane_of() {
+        if self.mixed.contains(index) {
+            self.ending.insert(index);
+        }
+        if let Some(inlet) = lane_of {
             self.unbind_lane(inlet, slot);
         }
-        self.retire(Retired::Source(slot, source));
+        self.leaving.push(slot);
     }
 
-    /// A voice is cut off, not faded by its gate: whoever heard it may not merge at once.
-    fn unsettle_listeners_of(&mut self, source: usize) {
-        for listener in &mut self.listeners {
-            let mix = self.mixes.get(usize::from(listener.slot)).and_then(Option::as_ref);
-            if mix.is_some_and(|mix| crate::bits::has(&mix.key, source)) {
-                listener.unsettle(self.tick);
-            }
+    /// Sends back, at the end of the tick, the sources that were taken out in it.
+    pub(super) fn let_go(&mut self) {
+        while let Some(slot) = self.leaving.pop() {
+            let source = self.sources[slot.index()].take();
+            self.dominant.forget(slot.index());
+            self.retire(Retired::Source(
+                slot,
+                source.expect("invariant: whoever leaves is there until the end of the tick"),
+            ));
         }
     }
 

@@ -171,7 +171,7 @@ impl Conversation {
         if rerouted {
             self.refresh_heard();
         }
-        self.record.sources = self.present_sources.count() as u32;
+        self.record.sources = (self.present_sources.count() + self.leaving.len()) as u32;
         self.record.frames.merge(&self.asleep);
         let mut at = 0;
         while let Some(index) = self.awake_sources.next_from(at) {
@@ -192,7 +192,13 @@ impl Conversation {
             }
             if open != was_open {
                 let known = self.plan.knows_source(slot);
-                self.regroup |= self.active.assign(index, open && known);
+                self.active.assign(index, open && known);
+                if !open {
+                    self.ending.insert(index);
+                } else if !rerouted || self.heard_before.contains(index) {
+                    // Not somebody in mid-speech whom nobody could hear until now.
+                    self.onset.insert(index);
+                }
                 self.event(if open {
                     Event::TalkStarted { source: slot, source_id }
                 } else {
@@ -203,6 +209,13 @@ impl Conversation {
                 self.unbind_lane(inlet, slot);
                 self.event(Event::LaneFreed { source: slot, source_id });
             }
+        }
+        for slot in &self.leaving {
+            let index = slot.index();
+            let Some(source) = self.sources[index].as_mut() else { continue };
+            source.produce(now, self.heard.contains(index) || self.heard_before.contains(index));
+            self.record.frames.add(source.outcome());
+            self.record.packets.merge(&source.take_packet_counts());
         }
         self.follow_the_talk();
     }

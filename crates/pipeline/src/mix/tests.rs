@@ -1,0 +1,77 @@
+//! Mixes against the plain sum, and the ramps between them.
+
+use antiphon_rt::MonoTime;
+use proptest::prelude::*;
+
+use super::*;
+use crate::bits::Bits;
+use crate::{BusRate, Limits};
+
+/// Sources that hold one frame each, and those frames.
+fn sources(seeds: &[u32], config: &ConversationConfig) -> (Vec<Option<Box<Source>>>, Vec<Vec<f32>>) {
+    let make = |(index, seed): (usize, &u32)| {
+        let (mut source, mut mouth) = Source::app(SourceId::new(index as u32), 320, config);
+        let mut state = *seed | 1;
+        let samples: Vec<i16> = (0..320)
+            .map(|_| {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                (state >> 21) as i16 - 1_024 // quiet enough for the limiter to stay out of it
+            })
+            .collect();
+        mouth.speak(&samples);
+        source.produce(MonoTime::ZERO, true);
+        let frame = source.frame().to_vec();
+        (Some(source), frame)
+    };
+    seeds.iter().enumerate().map(make).unzip()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn every_mix_is_the_sum_of_its_sources_and_mix_minus_the_total_less_one(
+        seeds in prop::collection::vec(any::<u32>(), 1..12),
+        inside in prop::collection::vec(any::<bool>(), 12),
+        gains in prop::collection::vec((0_u16..12, 0.0_f32..2.0), 0..3),
+    ) {
+        let limits = Limits { sources: 12, ..Limits::default() };
+        let config = ConversationConfig { rate: BusRate::Hz16000, limits, ..ConversationConfig::default() };
+        let (sources, frames) = sources(&seeds, &config);
+        let mut active = Bits::new(12);
+        (0..sources.len()).for_each(|index| active.insert(index));
+        let mut total = vec![0.0; 320];
+        sum(&mut total, &sources, active.words());
+        let by_power: Vec<u16> = (0..sources.len() as u16).collect();
+        let stage = Stage {
+            sources: &sources,
+            live: active.words(),
+            ending: false,
+            onset: active.words(),
+            by_power: &by_power,
+            total: &total,
+        };
+        let mut gains: Vec<_> = gains.into_iter().map(|(source, gain)| (0, source, gain)).collect();
+        gains.sort_by_key(|entry| entry.1);
+        gains.dedup_by_key(|entry| entry.1);
+        let mut slot = MixSlot::new(&config, 0).unwrap();
+        for (index, inside) in inside.iter().enumerate().take(sources.len()) {
+            slot.key[0] |= u64::from(*inside) << index;
+        }
+        // Twice, because the limiter delays by 48 samples.
+        slot.mix(&stage, &gains);
+        slot.mix(&stage, &gains);
+        // Out of the delay comes what went in 48 samples ago.
+        let got = slot.frame()[48..].iter().chain(&slot.frame()[..48]);
+        for (at, got) in got.enumerate() {
+            let heard = (0..sources.len()).filter(|index| inside[*index]);
+            let expected: f64 = heard
+                .map(|index| {
+                    let gain = gains.iter().find(|entry| usize::from(entry.1) == index).map_or(1.0, |entry| entry.2);
+                    f64::from(frames[index][at]) * f64::from(gain)
+                })
+                .sum();
+            prop_assert!((f64::from(*got) - expected).abs() < 1e-5, "sample {at}: {got} for {expected}");
+        }
+    }
+}
