@@ -2,7 +2,7 @@
 # Extra arguments: make demo ARGS="--loss 5% --jitter 30ms --seed 7"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check loom fuzz interop bench perf ci clean
+.PHONY: help setup demo test check loom fuzz interop bench quality perf ci clean
 ARGS ?=
 
 help: ## list the targets
@@ -32,6 +32,9 @@ interop: setup ## the emulator and the bot against aiortc, Chromium, webrtc and 
 
 bench: setup ## criterion benches (ARGS filters them)
 	cargo bench --locked -p antiphon-benches -- $(ARGS)
+
+quality: setup ## speech through the engine and through bare libopus on the same losses, judged by PESQ and PLCMOS
+	@scripts/quality.sh
 
 perf: setup ## profile the demo with perf (docs/perf.md; WHAT=bench for the tick)
 	@scripts/perf.sh $(ARGS)
