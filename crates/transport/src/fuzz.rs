@@ -14,7 +14,7 @@ use antiphon_rtp::{PayloadType, RtpHeader, RtpTimestamp, SeqNo, Ssrc};
 
 use crate::Identity;
 use crate::ice::stun::{IntegrityKey, StunMessage};
-use crate::negotiate::{OurSsrcs, answer_sections, match_answer};
+use crate::negotiate::{OurSsrcs, Taken, answer_sections, match_answer};
 use crate::peer::{Peer, PeerConfig, PeerEvent, Received};
 use crate::sdp::{self, Fingerprint, IceCredentials, LocalDescription, Setup};
 use crate::srtp::{Inbound, MAX_OVERHEAD, MasterKey, Outbound, Profile};
@@ -27,7 +27,8 @@ pub fn sdp(data: &[u8]) {
     let Ok(offer) = sdp::parse(&String::from_utf8_lossy(data)) else { return };
     let ssrcs = OurSsrcs { mix: Ssrc::new(1), lanes: Ssrc::new(2) };
     let _ = (match_answer(&offer, false, ssrcs), match_answer(&offer, true, ssrcs));
-    let (sections, negotiated) = answer_sections(&offer, ssrcs);
+    let taken = Taken::of(&offer);
+    let (sections, negotiated) = answer_sections(&offer, &taken, ssrcs);
     let credentials = IceCredentials { ufrag: "abcd".into(), pwd: "0123456789012345678901".to_owned().into() };
     let local = LocalDescription {
         session_id: 7,
@@ -43,7 +44,10 @@ pub fn sdp(data: &[u8]) {
     let answer = sdp::parse(&text).unwrap_or_else(|e| panic!("we would refuse our own answer: {e}\n{text}"));
     assert_eq!(answer.sections.len(), offer.sections.len(), "{text}");
     let mix = &answer.sections[answer.mix];
-    assert_eq!(mix.opus, Some(negotiated.mix.payload_type.as_u8()), "{text}");
+    let agreed: Vec<_> = negotiated.mix.payloads.iter().map(|(number, codec)| (number.as_u8(), *codec)).collect();
+    assert_eq!(mix.codecs, agreed, "{text}");
+    assert!(agreed.contains(&(negotiated.mix.payload_type.as_u8(), negotiated.mix.codec)), "{text}");
+    assert_eq!(agreed.iter().filter(|(_, codec)| codec.is_audio()).count(), 1, "{text}");
     assert_eq!(mix.direction, negotiated.mix.direction, "{text}");
 }
 

@@ -29,8 +29,8 @@ pub use net::connector::{Connector, ConnectorConfig, OfferOptions, Offered, Star
 pub use net::endpoint::{Answered, BindError, Endpoint, EndpointConfig};
 pub use net::leg::{AnswerError, CloseReason, Leg, LegCallback, LegEvent, LegId, OfferError};
 pub use net::{EgressId, Limits, NetThread};
-pub use sdp::Direction;
-pub use stats::{DropCounts, DropReason, LegStats};
+pub use sdp::{Codec, Direction};
+pub use stats::{DropCounts, DropReason, LegStats, RemoteReport};
 
 #[cfg(test)]
 #[global_allocator]

@@ -8,10 +8,19 @@
 use antiphon_rtp::{PayloadType, Ssrc};
 
 use crate::net::leg::AnswerError;
-use crate::sdp::{Direction, ExtensionIds, RemoteDescription, Section, SectionPlan};
+use crate::sdp::{Codec, Direction, ExtensionIds, RemoteDescription, Section, SectionPlan};
 
-/// What we number things when we offer.
-const OUR_OPUS: u8 = 111;
+/// What we number things when we offer, our favourite first.
+const OUR_CODECS: &[(u8, Codec)] = &[
+    (111, Codec::Opus),
+    (63, Codec::Red),
+    (0, Codec::Pcmu),
+    (8, Codec::Pcma),
+    (110, Codec::TelephoneEvent { clock: 48_000 }),
+    (126, Codec::TelephoneEvent { clock: 8_000 }),
+];
+/// On lanes frames come as their sources code them.
+const OUR_LANE_CODECS: &[(u8, Codec)] = &[(111, Codec::Opus), (0, Codec::Pcmu), (8, Codec::Pcma)];
 const OUR_EXTENSIONS: ExtensionIds =
     ExtensionIds { ssrc_audio_level: Some(1), csrc_audio_level: Some(2), mid: Some(3) };
 /// The mids of our offer.
@@ -23,8 +32,12 @@ const LANES_MID: &str = "lanes";
 pub struct LaneParams {
     /// Its mid, which packets carry in the mid extension; empty if the peer gave none.
     pub mid: String,
-    /// Of Opus, in both directions.
+    /// What we send: Opus, or G.711 where the peer lists no Opus. On `lanes` the codec it always has.
+    pub codec: Codec,
+    /// Of that codec, in both directions.
     pub payload_type: PayloadType,
+    /// All that was agreed, that codec among it: what may come in, and what we may send.
+    pub payloads: Vec<(PayloadType, Codec)>,
     /// Ours, 32 random bits; who brings more SSRCs must see to it that they differ (RFC 3550 §8). On `mix` it
     /// is announced if we send, and RTCP speaks under it; on `lanes` it is announced to nobody, free for use.
     pub ssrc: Ssrc,
@@ -55,61 +68,129 @@ pub(crate) struct OurSsrcs {
 }
 
 impl LaneParams {
-    fn new(mid: Option<&str>, opus: u8, ssrc: Ssrc, ids: ExtensionIds, direction: Direction) -> Self {
-        Self {
+    /// The payload type agreed on for this codec, if it was.
+    #[must_use]
+    pub fn payload_type_of(&self, codec: Codec) -> Option<PayloadType> {
+        self.payloads.iter().find(|(_, agreed)| *agreed == codec).map(|(number, _)| *number)
+    }
+
+    /// The payload type of digits on the clock of our audio (RFC 4733 §2.1), if agreed.
+    #[must_use]
+    pub fn tones(&self) -> Option<PayloadType> {
+        self.payload_type_of(Codec::TelephoneEvent { clock: self.codec.clock() })
+    }
+
+    /// `None` if none of `codecs` carries audio.
+    fn new(
+        mid: Option<&str>,
+        codecs: &[(u8, Codec)],
+        ssrc: Ssrc,
+        ids: ExtensionIds,
+        direction: Direction,
+    ) -> Option<Self> {
+        let number = |number| PayloadType::new(number).expect("invariant: the parser admits seven bits only");
+        let &(payload_type, codec) = codecs.iter().find(|(_, codec)| codec.is_audio())?;
+        Some(Self {
             mid: mid.unwrap_or_default().to_owned(),
-            payload_type: PayloadType::new(opus).expect("invariant: the parser admits dynamic payload types only"),
+            codec,
+            payload_type: number(payload_type),
+            payloads: codecs.iter().map(|(raw, codec)| (number(*raw), *codec)).collect(),
             ssrc,
             level_ext: ids.ssrc_audio_level,
             csrc_level_ext: ids.csrc_audio_level,
             mid_ext: ids.mid,
             direction,
-        }
+        })
     }
 }
 
 /// The sections of our offer.
 pub(crate) fn offer_sections(lanes: bool, ssrcs: OurSsrcs) -> Vec<SectionPlan<'static>> {
-    let section = |mid, direction, extensions, ssrc| SectionPlan::Audio {
+    let section = |mid, direction, codecs, extensions, ssrc| SectionPlan::Audio {
         mid: Some(mid),
         direction,
-        payload_type: OUR_OPUS,
+        codecs,
         extensions,
         ssrc,
     };
-    let mut sections = vec![section(MIX_MID, Direction::SendRecv, OUR_EXTENSIONS, Some(ssrcs.mix.as_u32()))];
+    let mut sections =
+        vec![section(MIX_MID, Direction::SendRecv, OUR_CODECS, OUR_EXTENSIONS, Some(ssrcs.mix.as_u32()))];
     if lanes {
         let extensions = ExtensionIds { csrc_audio_level: None, ..OUR_EXTENSIONS };
-        sections.push(section(LANES_MID, Direction::RecvOnly, extensions, None));
+        sections.push(section(LANES_MID, Direction::RecvOnly, OUR_LANE_CODECS, extensions, None));
     }
     sections
 }
 
-/// Answers an offer: its sections mirrored, and what was agreed thereby.
-pub(crate) fn answer_sections(offer: &RemoteDescription, ssrcs: OurSsrcs) -> (Vec<SectionPlan<'_>>, Negotiated) {
-    let params = |index: usize, ssrc| {
+/// What we take of an offer.
+#[derive(Clone, Debug)]
+pub(crate) struct Taken {
+    mix: Vec<(u8, Codec)>,
+    lanes: Vec<(u8, Codec)>,
+}
+
+impl Taken {
+    /// Of the two-way section one audio codec, Opus wherever it stands, else the first that we have; and what goes with
+    /// it. Of `lanes` all audio.
+    pub(crate) fn of(offer: &RemoteDescription) -> Self {
+        let listed = &offer.sections[offer.mix].codecs;
+        let has = |codec| listed.iter().any(|(_, listed)| *listed == codec);
+        let first = listed.iter().map(|(_, codec)| *codec).find(|codec| codec.is_audio());
+        let audio = if has(Codec::Opus) { Some(Codec::Opus) } else { first };
+        let goes_along = |codec: Codec| match codec {
+            Codec::Red => audio == Some(Codec::Opus),
+            Codec::TelephoneEvent { clock } => audio.is_some_and(|audio| audio.clock() == clock),
+            _ => Some(codec) == audio,
+        };
+        let lanes = offer.lanes.map_or(&[][..], |index| &offer.sections[index].codecs);
+        Self {
+            mix: listed.iter().filter(|(_, codec)| goes_along(*codec)).copied().collect(),
+            lanes: lanes.iter().filter(|(_, codec)| codec.is_audio()).copied().collect(),
+        }
+    }
+}
+
+/// Answers an offer with what is `taken` of it: its sections mirrored, and what was agreed thereby.
+pub(crate) fn answer_sections<'a>(
+    offer: &'a RemoteDescription,
+    taken: &'a Taken,
+    ssrcs: OurSsrcs,
+) -> (Vec<SectionPlan<'a>>, Negotiated) {
+    let params = |index: usize, codecs, ssrc| {
         let theirs = &offer.sections[index];
-        let opus = theirs.opus.expect("invariant: the parser only picks sections with Opus");
-        LaneParams::new(theirs.mid.as_deref(), opus, ssrc, theirs.extensions, theirs.direction.reversed())
+        let direction = theirs.direction.reversed();
+        LaneParams::new(theirs.mid.as_deref(), codecs, ssrc, theirs.extensions, direction)
+            .expect("invariant: the parser only picks sections with audio")
     };
-    let mix = params(offer.mix, ssrcs.mix);
-    let lanes = offer.lanes.map(|index| params(index, ssrcs.lanes));
-    let plan = |(index, theirs)| plan_section(index, theirs, offer, ssrcs);
+    let mix = params(offer.mix, &taken.mix, ssrcs.mix);
+    let mut lanes = offer.lanes.map(|index| params(index, &taken.lanes, ssrcs.lanes));
+    if let Some(lanes) = &mut lanes
+        && let Some(opus) = lanes.payload_type_of(Codec::Opus)
+    {
+        (lanes.codec, lanes.payload_type) = (Codec::Opus, opus);
+    }
+    let plan = |(index, theirs)| plan_section(index, theirs, offer, taken, ssrcs);
     let sections = offer.sections.iter().enumerate().map(plan).collect();
     (sections, Negotiated { mix, lanes })
 }
 
-fn plan_section<'a>(index: usize, theirs: &'a Section, offer: &RemoteDescription, ssrcs: OurSsrcs) -> SectionPlan<'a> {
+fn plan_section<'a>(
+    index: usize,
+    theirs: &'a Section,
+    offer: &RemoteDescription,
+    taken: &'a Taken,
+    ssrcs: OurSsrcs,
+) -> SectionPlan<'a> {
     let is_mix = index == offer.mix;
-    match theirs.opus {
-        Some(payload_type) if is_mix || Some(index) == offer.lanes => SectionPlan::Audio {
-            mid: theirs.mid.as_deref(),
-            direction: theirs.direction.reversed(),
-            payload_type,
-            extensions: theirs.extensions,
-            ssrc: is_mix.then_some(ssrcs.mix.as_u32()),
-        },
-        _ => SectionPlan::Rejected(theirs),
+    if !is_mix && Some(index) != offer.lanes {
+        return SectionPlan::Rejected(theirs);
+    }
+    SectionPlan::Audio {
+        mid: theirs.mid.as_deref(),
+        direction: theirs.direction.reversed(),
+        codecs: if is_mix { &taken.mix } else { &taken.lanes },
+        extensions: theirs.extensions,
+        ssrc: is_mix.then_some(ssrcs.mix.as_u32()),
     }
 }
 
@@ -125,22 +206,29 @@ pub(crate) fn match_answer(
     if answer.mix != 0 {
         return Err(AnswerError::Mismatch("it rejects the two-way audio section"));
     }
-    let mix = match_section(&answer.sections[0], MIX_MID, ssrcs.mix)?;
+    let mix = match_section(&answer.sections[0], MIX_MID, OUR_CODECS, ssrcs.mix)?;
     let lanes = answer.sections.get(1).filter(|s| !s.rejected);
-    let lanes = lanes.map(|section| match_section(section, LANES_MID, ssrcs.lanes)).transpose()?;
+    let lanes = lanes.map(|section| match_section(section, LANES_MID, OUR_LANE_CODECS, ssrcs.lanes)).transpose()?;
     if lanes.as_ref().is_some_and(|lanes| lanes.direction.sends()) {
         return Err(AnswerError::Mismatch("it wants to receive where only it may send"));
     }
     Ok(Negotiated { mix, lanes })
 }
 
-fn match_section(theirs: &Section, mid: &'static str, ssrc: Ssrc) -> Result<LaneParams, AnswerError> {
+fn match_section(
+    theirs: &Section,
+    mid: &'static str,
+    ours: &[(u8, Codec)],
+    ssrc: Ssrc,
+) -> Result<LaneParams, AnswerError> {
     if theirs.media != "audio" || theirs.mid.as_deref().is_some_and(|m| m != mid) {
         return Err(AnswerError::Mismatch("its media sections are not those of the offer"));
     }
-    if theirs.opus != Some(OUR_OPUS) {
-        return Err(AnswerError::Mismatch("it changes the payload type of Opus"));
+    let renumbered = |&(number, codec): &(u8, Codec)| ours.iter().any(|our| our.1 == codec && our.0 != number);
+    if theirs.codecs.iter().any(|listed| listed.1.is_audio() && renumbered(listed)) {
+        return Err(AnswerError::Mismatch("it changes the payload type of a codec"));
     }
+    let agreed: Vec<(u8, Codec)> = theirs.codecs.iter().filter(|listed| ours.contains(listed)).copied().collect();
     // Ids may be dropped by an answer but not renumbered (RFC 8285 §6).
     let (theirs_ids, ours) = (theirs.extensions, OUR_EXTENSIONS);
     let kept = |theirs: Option<u8>, ours: Option<u8>| theirs.filter(|id| Some(*id) == ours);
@@ -149,7 +237,8 @@ fn match_section(theirs: &Section, mid: &'static str, ssrc: Ssrc) -> Result<Lane
         csrc_audio_level: kept(theirs_ids.csrc_audio_level, ours.csrc_audio_level),
         mid: kept(theirs_ids.mid, ours.mid),
     };
-    Ok(LaneParams::new(Some(mid), OUR_OPUS, ssrc, ids, theirs.direction.reversed()))
+    LaneParams::new(Some(mid), &agreed, ssrc, ids, theirs.direction.reversed())
+        .ok_or(AnswerError::Mismatch("it lists no codec of the offer in an audio section that it takes"))
 }
 
 #[cfg(test)]
@@ -196,7 +285,8 @@ mod tests {
         ];
         for (theirs, ours, announced) in cases {
             let offer = offer(theirs, Direction::RecvOnly);
-            let (sections, negotiated) = answer_sections(&offer, SSRCS);
+            let taken = Taken::of(&offer);
+            let (sections, negotiated) = answer_sections(&offer, &taken, SSRCS);
             assert_eq!(negotiated.mix.direction, ours);
             let answer = text(&sections[..1]);
             assert!(answer.contains(&format!("\r\na={}\r\n", ours.as_str())), "{answer}");
@@ -205,11 +295,76 @@ mod tests {
         }
     }
 
+    /// Our offer with these lines for the codecs of its first section.
+    fn offer_of(formats: &str, attributes: &[&str]) -> RemoteDescription {
+        let ours = text(&offer_sections(false, OurSsrcs { mix: Ssrc::new(1), lanes: Ssrc::new(2) }));
+        let kept = ours.lines().filter(|line| !["a=rtpmap", "a=fmtp"].iter().any(|start| line.starts_with(start)));
+        let mut lines: Vec<String> = kept.map(str::to_owned).collect();
+        let m = lines.iter().position(|line| line.starts_with("m=audio")).unwrap();
+        lines[m] = format!("m=audio 9 UDP/TLS/RTP/SAVPF {formats}");
+        lines.extend(attributes.iter().map(|attribute| format!("a={attribute}")));
+        sdp::parse(&lines.join("\r\n")).unwrap()
+    }
+
+    #[test]
+    fn one_codec_is_taken_opus_wherever_it_stands_with_what_goes_along() {
+        let opus = "rtpmap:96 opus/48000/2";
+        let red = ["rtpmap:97 red/48000/2", "fmtp:97 96/96"];
+        let tones = ["rtpmap:100 telephone-event/8000", "rtpmap:101 telephone-event/48000"];
+        let all = [&[opus][..], &red, &tones].concat();
+        let cases: &[(&str, &[&str], &str, Codec)] = &[
+            ("96", &[opus], "96", Codec::Opus),
+            ("0 8 100 101 96 97", &all, "101 96 97", Codec::Opus),
+            ("97 96 0", &all, "97 96", Codec::Opus),
+            ("8 0 100 101", &tones, "8 100", Codec::Pcma),
+            ("13 0 8 101", &tones, "0", Codec::Pcmu),
+            ("99 0", &["rtpmap:99 PCMA/8000"], "99", Codec::Pcma),
+        ];
+        for (formats, attributes, expected, codec) in cases {
+            let offer = offer_of(formats, attributes);
+            let taken = Taken::of(&offer);
+            let (sections, negotiated) = answer_sections(&offer, &taken, SSRCS);
+            let answer = text(&sections);
+            assert!(answer.contains(&format!(" UDP/TLS/RTP/SAVPF {expected}\r\n")), "{formats}: {answer}");
+            assert_eq!(negotiated.mix.codec, *codec, "{formats}");
+            assert_eq!(negotiated.mix.payload_type_of(*codec), Some(negotiated.mix.payload_type));
+            let numbers: Vec<_> = negotiated.mix.payloads.iter().map(|(number, _)| number.to_string()).collect();
+            assert_eq!(numbers.join(" "), *expected);
+        }
+    }
+
+    #[test]
+    fn digits_are_agreed_on_the_clock_of_the_audio() {
+        let tones = ["rtpmap:96 opus/48000/2", "rtpmap:100 telephone-event/8000", "rtpmap:101 telephone-event/48000"];
+        for (formats, expected) in
+            [("96 100 101", Some(101)), ("96 100", None), ("0 100 101", Some(100)), ("0 101", None)]
+        {
+            let offer = offer_of(formats, &tones);
+            let negotiated = {
+                let taken = Taken::of(&offer);
+                answer_sections(&offer, &taken, SSRCS).1
+            };
+            assert_eq!(negotiated.mix.tones().map(PayloadType::as_u8), expected, "{formats}");
+        }
+    }
+
+    #[test]
+    fn an_answer_may_choose_among_our_codecs_but_not_renumber_them() {
+        let matched = |formats: &str, attributes: &[&str]| match_answer(&offer_of(formats, attributes), false, SSRCS);
+        let phone = matched("8", &[]).unwrap().mix;
+        assert_eq!((phone.codec, phone.payload_type.as_u8(), phone.tones()), (Codec::Pcma, 8, None));
+        let both = matched("0 111 110", &["rtpmap:111 opus/48000/2", "rtpmap:110 telephone-event/48000"]).unwrap().mix;
+        assert_eq!((both.codec, both.payloads.len()), (Codec::Pcmu, 3), "the answer's order is its wish");
+        assert!(matched("96", &["rtpmap:96 opus/48000/2"]).is_err());
+        assert!(matched("111 97", &["rtpmap:111 opus/48000/2", "rtpmap:97 PCMU/8000"]).is_err());
+    }
+
     #[test]
     fn lanes_are_taken_only_if_the_offerer_only_receives_there() {
         for lanes in DIRECTIONS {
             let offer = offer(Direction::SendRecv, lanes);
-            let (sections, negotiated) = answer_sections(&offer, SSRCS);
+            let taken = Taken::of(&offer);
+            let (sections, negotiated) = answer_sections(&offer, &taken, SSRCS);
             let answer = text(&sections);
             if lanes == Direction::RecvOnly {
                 assert_eq!(negotiated.lanes.unwrap().direction, Direction::SendOnly);

@@ -19,7 +19,7 @@ use bytes::BytesMut;
 use crate::dtls::{Dtls, DtlsError, DtlsEvent, DtlsFailure};
 use crate::ice::{Full, Ice, Lite, Outbox};
 use crate::identity::{Identity, ice_credentials, random};
-use crate::negotiate::{Negotiated, OurSsrcs, answer_sections, match_answer, offer_sections};
+use crate::negotiate::{Negotiated, OurSsrcs, Taken, answer_sections, match_answer, offer_sections};
 use crate::net::leg::{AnswerError, CloseReason, OfferError};
 use crate::reports::Reports;
 use crate::sdp::{self, LocalDescription, RemoteDescription, Setup};
@@ -130,7 +130,8 @@ impl Peer {
         let dtls = Dtls::new(now, config.identity, setup == Setup::Active, offer.fingerprint);
         peer.dtls = Some(dtls.map_err(OfferError::Setup)?);
         peer.deadline = Some(now + config.connect_timeout);
-        let (sections, negotiated) = answer_sections(&offer, peer.ssrcs);
+        let taken = Taken::of(&offer);
+        let (sections, negotiated) = answer_sections(&offer, &taken, peer.ssrcs);
         peer.negotiated = Some(negotiated);
         let text = sdp::write(
             &LocalDescription {

@@ -2,9 +2,9 @@
 //!
 //! In the flow: control threads parse and write; nothing here touches media or sockets.
 //! Invariants: parsing never panics and is linear in the text, which is limited in size; BUNDLE and
-//! rtcp-mux always, one Opus codec per accepted audio section, other sections rejected with port 0.
+//! rtcp-mux always; Opus, G.711, RED and telephone-event only; other sections rejected with port 0.
 //! Not here: trickle, renegotiation, video, data channels, `.local` (mDNS) and TCP candidates (skipped).
-//! Specs: RFC 8866, 8829 (JSEP), 8843 (BUNDLE), 8839 (ICE), 8122 and 8842 (DTLS), 8285 (extmap), 7587 (Opus).
+//! Specs: RFC 8866, 8829 (JSEP), 8843 (BUNDLE), 8839 (ICE), 8122 and 8842 (DTLS), 8285 (extmap), 7587 (Opus), 3551 (G.711).
 
 mod parse;
 mod write;
@@ -29,6 +29,8 @@ pub const CSRC_AUDIO_LEVEL: &str = "urn:ietf:params:rtp-hdrext:csrc-audio-level"
 pub const SDES_MID: &str = "urn:ietf:params:rtp-hdrext:sdes:mid";
 /// Our Opus parameters, in every description we write (RFC 7587 §6.1).
 pub const OPUS_FMTP: &str = "minptime=10;useinbandfec=1";
+/// The events we tell apart: the sixteen digits (RFC 4733 §7.1.1).
+pub const EVENTS_FMTP: &str = "0-15";
 
 /// Who sends in a media section, seen from the side that wrote the description (RFC 8866 §6.7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -184,6 +186,42 @@ pub struct ExtensionIds {
     pub mid: Option<u8>,
 }
 
+/// A payload format we can make something of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Codec {
+    /// `opus/48000/2` (RFC 7587).
+    Opus,
+    /// `red/48000/2` around Opus (RFC 2198).
+    Red,
+    /// `PCMU/8000`: G.711 by the mu-law (RFC 3551 §4.5.14).
+    Pcmu,
+    /// `PCMA/8000`: G.711 by the A-law.
+    Pcma,
+    /// `telephone-event`: DTMF digits (RFC 4733).
+    TelephoneEvent {
+        /// Its clock, in ticks per second: 8,000 or 48,000.
+        clock: u32,
+    },
+}
+
+impl Codec {
+    /// Whether it carries sound by itself.
+    #[must_use]
+    pub const fn is_audio(self) -> bool {
+        matches!(self, Self::Opus | Self::Pcmu | Self::Pcma)
+    }
+
+    /// Ticks of its RTP clock per second.
+    #[must_use]
+    pub const fn clock(self) -> u32 {
+        match self {
+            Self::Opus | Self::Red => 48_000,
+            Self::Pcmu | Self::Pcma => 8_000,
+            Self::TelephoneEvent { clock } => clock,
+        }
+    }
+}
+
 /// One `m=` section of a peer's description.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Section {
@@ -199,12 +237,20 @@ pub struct Section {
     pub mid: Option<String>,
     /// From the peer's point of view.
     pub direction: Direction,
-    /// The payload type of `opus/48000`, if the section is audio and offers it.
-    pub opus: Option<u8>,
+    /// What the section lists that we know, if it is audio: payload type and codec, the peer's favourite first.
+    pub codecs: Vec<(u8, Codec)>,
     /// Extension ids.
     pub extensions: ExtensionIds,
     /// The first announced SSRC, if any.
     pub ssrc: Option<u32>,
+}
+
+impl Section {
+    /// The payload type of this codec, if it is listed.
+    #[must_use]
+    pub fn payload_type(&self, codec: Codec) -> Option<u8> {
+        self.codecs.iter().find(|(_, listed)| *listed == codec).map(|(number, _)| *number)
+    }
 }
 
 /// A peer's offer or answer, reduced to what this transport uses.
@@ -224,7 +270,7 @@ pub struct RemoteDescription {
     pub bundle: bool,
     /// All sections, in order.
     pub sections: Vec<Section>,
-    /// Index of the section that carries the two-way audio: the first audio section with Opus.
+    /// Index of the section that carries the two-way audio: the first audio section with Opus or G.711.
     pub mix: usize,
     /// Index of the section for unmixed sources, if it is an offer and has one: see [`parse()`].
     pub lanes: Option<usize>,

@@ -8,7 +8,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::{
-    CSRC_AUDIO_LEVEL, Direction, ExtensionIds, Fingerprint, IceCredentials, RemoteCandidate, RemoteDescription,
+    CSRC_AUDIO_LEVEL, Codec, Direction, ExtensionIds, Fingerprint, IceCredentials, RemoteCandidate, RemoteDescription,
     SDES_MID, SSRC_AUDIO_LEVEL, Section, Setup,
 };
 use zeroize::Zeroizing;
@@ -17,6 +17,11 @@ use zeroize::Zeroizing;
 pub const MAX_SDP_BYTES: usize = 64 * 1024;
 /// The most `m=` sections accepted.
 pub const MAX_SECTIONS: usize = 32;
+/// Codecs of a section kept; later ones are ignored. A browser lists about ten.
+const MAX_CODECS: usize = 32;
+/// Payload types that need no `a=rtpmap` (RFC 3551 §6).
+const PCMU: u8 = 0;
+const PCMA: u8 = 8;
 /// Candidates kept; later ones are ignored.
 pub const MAX_CANDIDATES: usize = 24;
 
@@ -44,9 +49,9 @@ pub enum SdpError {
     /// No audio section is on offer.
     #[error("the description has no accepted audio section")]
     NoAudio,
-    /// No audio section lists `opus/48000`.
-    #[error("no audio section of the description lists the codec opus/48000")]
-    NoOpus,
+    /// No audio section lists a codec we have.
+    #[error("no audio section of the description lists a codec we have: opus/48000, PCMU/8000 or PCMA/8000")]
+    NoCodec,
     /// The section's protocol is not DTLS-SRTP.
     #[error("the audio section's protocol is not RTP over DTLS (UDP/TLS/RTP/SAVPF)")]
     NotDtlsSrtp,
@@ -63,7 +68,7 @@ pub enum SdpError {
 
 /// Reads an offer or an answer.
 ///
-/// `mix` is the first audio section with Opus. `lanes`, which has a meaning in offers only, is the first later
+/// `mix` is the first audio section with Opus or G.711. `lanes`, which has a meaning in offers only, is the first later
 /// audio section with Opus and the mid extension that lies in the same bundle and is `recvonly`: the answerer
 /// may send any number of sources there, told apart by SSRC. Sections of an answer go by their place.
 ///
@@ -73,7 +78,8 @@ pub fn parse(text: &str) -> Result<RemoteDescription, SdpError> {
     if text.len() > MAX_SDP_BYTES {
         return Err(SdpError::TooLong(text.len()));
     }
-    let raw = RawDescription::read(text)?;
+    let mut raw = RawDescription::read(text)?;
+    raw.sections.iter_mut().for_each(RawSection::sort_out_codecs);
     let mix = raw.find_mix()?;
     let lanes = raw.find_lanes(mix);
     let transport = raw.transport(mix);
@@ -106,6 +112,8 @@ struct RawSection<'a> {
     parsed: Section,
     bundle_only: bool,
     attributes: Vec<Attribute<'a>>,
+    /// Payload type and encoding name of each `a=rtpmap`.
+    maps: Vec<(u8, &'a str)>,
 }
 
 #[derive(Default)]
@@ -160,12 +168,13 @@ impl<'a> RawDescription<'a> {
                 rejected: port == 0,
                 mid: None,
                 direction: self.direction.unwrap_or(Direction::SendRecv),
-                opus: None,
+                codecs: Vec::new(),
                 extensions: ExtensionIds::default(),
                 ssrc: None,
             },
             bundle_only: false,
             attributes: Vec::new(),
+            maps: Vec::new(),
         });
         Ok(())
     }
@@ -194,19 +203,20 @@ impl<'a> RawDescription<'a> {
         for (index, section) in self.sections.iter().enumerate() {
             if section.parsed.media == "audio" && !section.parsed.rejected {
                 any_audio = true;
-                if section.parsed.opus.is_some() {
+                if section.parsed.codecs.iter().any(|(_, codec)| codec.is_audio()) {
                     return Ok(index);
                 }
             }
         }
-        Err(if any_audio { SdpError::NoOpus } else { SdpError::NoAudio })
+        Err(if any_audio { SdpError::NoCodec } else { SdpError::NoAudio })
     }
 
     fn find_lanes(&self, mix: usize) -> Option<usize> {
         self.bundle_mates(mix).filter(|&i| i > mix).find(|&i| {
             let s = &self.sections[i].parsed;
             let receives_only = s.direction == Direction::RecvOnly;
-            s.media == "audio" && !s.rejected && s.opus.is_some() && s.extensions.mid.is_some() && receives_only
+            let has_opus = s.payload_type(Codec::Opus).is_some();
+            s.media == "audio" && !s.rejected && has_opus && s.extensions.mid.is_some() && receives_only
         })
     }
 
@@ -228,8 +238,8 @@ impl<'a> RawDescription<'a> {
     }
 }
 
-impl RawSection<'_> {
-    fn read(&mut self, attribute: &Attribute<'_>, line: usize) -> Result<(), SdpError> {
+impl<'a> RawSection<'a> {
+    fn read(&mut self, attribute: &Attribute<'a>, line: usize) -> Result<(), SdpError> {
         let malformed = |what| SdpError::Malformed { line, what };
         let (section, value) = (&mut self.parsed, attribute.value);
         section.direction = direction(attribute.key).unwrap_or(section.direction);
@@ -240,11 +250,15 @@ impl RawSection<'_> {
                 self.bundle_only = true;
                 section.rejected = false;
             }
-            "rtpmap" if section.media == "audio" && section.opus.is_none() => {
-                let (payload_type, codec) = value.split_once(' ').ok_or(malformed("a=rtpmap"))?;
-                if codec.trim_start().to_ascii_lowercase().starts_with("opus/48000") {
-                    let number = payload_type.parse().ok().filter(|pt| is_dynamic_payload_type(*pt));
-                    section.opus = Some(number.ok_or(malformed("a=rtpmap"))?);
+            "rtpmap" if section.media == "audio" && self.maps.len() < MAX_CODECS => {
+                let (payload_type, name) = value.split_once(' ').ok_or(malformed("a=rtpmap"))?;
+                let name = name.trim_start();
+                if let Some(codec) = codec(name) {
+                    let number = payload_type.parse().ok().filter(|number| may_be(*number, codec));
+                    if number.is_none() && codec == Codec::Opus {
+                        return Err(malformed("a=rtpmap"));
+                    }
+                    self.maps.extend(number.map(|number| (number, name)));
                 }
             }
             "extmap" => section.extensions.note(value),
@@ -256,6 +270,59 @@ impl RawSection<'_> {
         }
         Ok(())
     }
+
+    /// Finds what the section's formats are, once all of it is read: in their order, each codec once.
+    fn sort_out_codecs(&mut self) {
+        if self.parsed.media != "audio" {
+            return;
+        }
+        let mut found: Vec<(u8, Codec)> = Vec::new();
+        for number in self.parsed.formats.iter().filter_map(|format| format.parse::<u8>().ok()).take(MAX_CODECS) {
+            let mapped = self.maps.iter().find(|(mapped, _)| *mapped == number).and_then(|(_, name)| codec(name));
+            let codec = match (mapped, number) {
+                (Some(codec), _) => codec,
+                (None, PCMU) => Codec::Pcmu,
+                (None, PCMA) => Codec::Pcma,
+                (None, _) => continue,
+            };
+            if !found.iter().any(|(_, known)| *known == codec) {
+                found.push((number, codec));
+            }
+        }
+        // RED is of use only around our Opus: its parameters name what it repeats (RFC 2198 §4).
+        let opus = found.iter().find(|(_, codec)| *codec == Codec::Opus).map(|(number, _)| *number);
+        let around_opus = |red: u8| opus.is_some_and(|opus| self.repeats(red, opus));
+        found.retain(|(number, codec)| *codec != Codec::Red || around_opus(*number));
+        self.parsed.codecs = found;
+    }
+
+    /// Whether `a=fmtp` of the payload type `red` says that it holds `inner` and nothing else.
+    fn repeats(&self, red: u8, inner: u8) -> bool {
+        let fmtps = self.attributes.iter().filter(|a| a.key == "fmtp").filter_map(|a| a.value.split_once(' '));
+        let mut of_red = fmtps.filter(|(number, _)| number.parse() == Ok(red)).map(|(_, inner)| inner.trim());
+        of_red.next().is_some_and(|list| list.split('/').all(|number| number.parse() == Ok(inner)))
+    }
+}
+
+/// The codec of an encoding name with clock (RFC 8866 §6.6; names are compared without case).
+fn codec(name: &str) -> Option<Codec> {
+    let name = name.to_ascii_lowercase();
+    let is = |codec: &str| name.strip_prefix(codec).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    Some(match () {
+        () if name.starts_with("opus/48000") => Codec::Opus,
+        () if name.starts_with("red/48000") => Codec::Red,
+        () if is("pcmu/8000") => Codec::Pcmu,
+        () if is("pcma/8000") => Codec::Pcma,
+        () if is("telephone-event/8000") => Codec::TelephoneEvent { clock: 8_000 },
+        () if is("telephone-event/48000") => Codec::TelephoneEvent { clock: 48_000 },
+        () => return None,
+    })
+}
+
+/// Whether a codec may have this payload type.
+const fn may_be(number: u8, codec: Codec) -> bool {
+    let is_static = matches!((number, codec), (PCMU, Codec::Pcmu) | (PCMA, Codec::Pcma));
+    is_static || is_dynamic_payload_type(number)
 }
 
 fn direction(key: &str) -> Option<Direction> {

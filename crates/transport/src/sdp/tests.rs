@@ -45,7 +45,15 @@ fn a_browsers_offer_is_read_and_what_we_cannot_use_is_skipped() {
     let addresses: Vec<String> = offer.candidates.iter().map(|c| c.address.to_string()).collect();
     assert_eq!(addresses, ["192.0.2.7:53421", "[2001:db8::7]:53421"]);
     let audio = &offer.sections[0];
-    assert_eq!((audio.opus, audio.ssrc, audio.direction), (Some(111), Some(3_570_614_608), Direction::SendRecv));
+    let listed = [
+        (111, Codec::Opus),
+        (63, Codec::Red),
+        (0, Codec::Pcmu),
+        (8, Codec::Pcma),
+        (110, Codec::TelephoneEvent { clock: 48_000 }),
+    ];
+    assert_eq!(audio.codecs, listed);
+    assert_eq!((audio.ssrc, audio.direction), (Some(3_570_614_608), Direction::SendRecv));
     assert_eq!(audio.extensions, ExtensionIds { ssrc_audio_level: Some(1), csrc_audio_level: None, mid: Some(4) });
     assert_eq!(offer.sections.len(), 3);
     assert!(offer.fingerprint.to_string().starts_with("D2:FA:0E"));
@@ -54,9 +62,52 @@ fn a_browsers_offer_is_read_and_what_we_cannot_use_is_skipped() {
 #[test]
 fn a_librarys_description_with_other_numbers_and_hashes_is_read() {
     let answer = parse(LIBRARY).unwrap();
-    assert_eq!(answer.sections[0].opus, Some(96));
+    assert_eq!(answer.sections[0].codecs, [(96, Codec::Opus)]);
     assert_eq!(answer.setup, Setup::Active);
     assert_eq!(answer.fingerprint, parse(BROWSER).unwrap().fingerprint, "case does not matter");
+}
+
+/// The codecs of an audio section with these formats and attributes.
+fn codecs_of(formats: &str, attributes: &[&str]) -> Vec<(u8, Codec)> {
+    let lines = BROWSER.lines().filter(|line| !["a=rtpmap", "a=fmtp"].iter().any(|start| line.starts_with(start)));
+    let with = |line: &str| match line.strip_prefix("m=audio 53421 UDP/TLS/RTP/SAVPF ") {
+        Some(_) => [&[format!("m=audio 53421 UDP/TLS/RTP/SAVPF {formats}")][..], &attributes_of(attributes)].concat(),
+        None => vec![line.to_owned()],
+    };
+    let text: Vec<String> = lines.flat_map(with).collect();
+    parse(&text.join("\r\n")).map(|read| read.sections[0].codecs.clone()).unwrap_or_default()
+}
+
+fn attributes_of(attributes: &[&str]) -> Vec<String> {
+    attributes.iter().map(|attribute| format!("a={attribute}")).collect()
+}
+
+#[test]
+fn codecs_are_listed_in_the_peers_order_and_static_numbers_need_no_map() {
+    let opus = "rtpmap:111 opus/48000/2";
+    assert_eq!(codecs_of("8 0", &[]), [(8, Codec::Pcma), (0, Codec::Pcmu)]);
+    assert_eq!(codecs_of("0 111", &[opus]), [(0, Codec::Pcmu), (111, Codec::Opus)]);
+    assert_eq!(codecs_of("0", &["rtpmap:0 pcmu/8000/1"]), [(0, Codec::Pcmu)], "case and channels do not matter");
+    assert_eq!(codecs_of("97", &["rtpmap:97 PCMA/8000"]), [(97, Codec::Pcma)], "a number of its own");
+    assert_eq!(codecs_of("97 8", &["rtpmap:97 PCMA/8000"]), [(97, Codec::Pcma)], "each codec once");
+    assert_eq!(codecs_of("9 18 13", &["rtpmap:9 G722/8000"]), [], "none that we have");
+    assert_eq!(codecs_of("0", &["rtpmap:111 opus/48000/2"]), [(0, Codec::Pcmu)], "mapped, but not listed");
+    assert_eq!(codecs_of("0", &["rtpmap:72 PCMU/8000", "rtpmap:0 PCMU/16000"]), [(0, Codec::Pcmu)]);
+    let tones = [opus, "rtpmap:126 telephone-event/8000", "rtpmap:110 telephone-event/48000", "fmtp:110 0-16"];
+    let of = |clock| Codec::TelephoneEvent { clock };
+    assert_eq!(codecs_of("111 126 110", &tones), [(111, Codec::Opus), (126, of(8_000)), (110, of(48_000))]);
+}
+
+#[test]
+fn red_counts_only_around_the_opus_that_is_listed() {
+    let red = |fmtp: &str| codecs_of("63 111 96", &["rtpmap:63 red/48000/2", fmtp, "rtpmap:111 opus/48000/2"]);
+    for good in ["fmtp:63 111/111", "fmtp:63 111/111/111", "fmtp:63 111"] {
+        assert_eq!(red(good), [(63, Codec::Red), (111, Codec::Opus)], "{good}");
+    }
+    for bad in ["fmtp:63 96/96", "fmtp:63 111/96", "fmtp:63 x", "fmtp:64 111/111", "fmtp:63", "ptime:20"] {
+        assert_eq!(red(bad), [(111, Codec::Opus)], "{bad}");
+    }
+    assert_eq!(codecs_of("63 0", &["rtpmap:63 red/48000/2", "fmtp:63 0/0"]), [(0, Codec::Pcmu)]);
 }
 
 #[test]
@@ -66,7 +117,7 @@ fn each_defect_is_refused_by_name() {
         ("m=audio ", "m=audio nonsense ", SdpError::Malformed { line: 8, what: "m=" }),
         ("m=audio 53421", "m=audio 0", SdpError::NoAudio),
         ("m=audio", "m=text", SdpError::NoAudio),
-        ("opus/48000/2", "opus/8000", SdpError::NoOpus),
+        ("111 63 9 0 8 13 110 126", "9 13 110", SdpError::NoCodec),
         ("UDP/TLS/RTP/SAVPF 111", "RTP/AVP 111", SdpError::NotDtlsSrtp),
         ("a=rtcp-mux\r\n", "", SdpError::Missing("rtcp-mux")),
         ("a=ice-ufrag:EsAw\r\n", "", SdpError::Missing("ice-ufrag")),
@@ -142,8 +193,15 @@ fn what_we_write_reads_back_alike() {
     let (credentials, candidates) =
         (credentials(), ["192.0.2.1:4000".parse().unwrap(), "[2001:db8::1]:4000".parse().unwrap()]);
     let extensions = ExtensionIds { ssrc_audio_level: Some(1), csrc_audio_level: Some(2), mid: Some(3) };
+    let codecs = [
+        (63, Codec::Red),
+        (111, Codec::Opus),
+        (8, Codec::Pcma),
+        (0, Codec::Pcmu),
+        (101, Codec::TelephoneEvent { clock: 8_000 }),
+    ];
     let audio =
-        |mid, direction, ssrc| SectionPlan::Audio { mid: Some(mid), direction, payload_type: 111, extensions, ssrc };
+        |mid, direction, ssrc| SectionPlan::Audio { mid: Some(mid), direction, codecs: &codecs, extensions, ssrc };
     let sections = [audio("mix", Direction::SendRecv, Some(9)), audio("lanes", Direction::RecvOnly, None)];
     let text = write(&local(&credentials, &candidates), &sections);
     let read = parse(&text).unwrap();
@@ -153,6 +211,7 @@ fn what_we_write_reads_back_alike() {
     assert_eq!(read.candidates.iter().map(|c| c.address).collect::<Vec<_>>(), candidates);
     assert_eq!((read.sections[0].ssrc, read.sections[1].ssrc), (Some(9), None));
     assert_eq!((read.sections[0].extensions, read.sections[1].direction), (extensions, Direction::RecvOnly));
+    assert_eq!((&read.sections[0].codecs[..], &read.sections[1].codecs[..]), (&codecs[..], &codecs[..]));
     assert_eq!(text.matches(OPUS_FMTP).count(), 2);
     assert!(text.lines().all(|l| l.as_bytes()[1] == b'='));
     assert_eq!(text.matches('\n').count(), text.matches("\r\n").count());
@@ -165,7 +224,7 @@ fn rejected_sections_keep_their_place_protocol_and_formats() {
     let audio = SectionPlan::Audio {
         mid: Some("0"),
         direction: Direction::SendRecv,
-        payload_type: 111,
+        codecs: &[(111, Codec::Opus)],
         extensions: offer.sections[0].extensions,
         ssrc: Some(5),
     };
@@ -205,7 +264,9 @@ proptest! {
             }
         }
         if let Ok(read) = parse(&lines.join("\r\n")) {
-            prop_assert!(read.sections[read.mix].opus.is_some());
+            let codecs = &read.sections[read.mix].codecs;
+            prop_assert!(codecs.iter().any(|(_, codec)| codec.is_audio()));
+            prop_assert!(codecs.iter().all(|(number, _)| *number < 128));
             prop_assert!(read.candidates.len() <= MAX_CANDIDATES);
         }
     }

@@ -9,8 +9,8 @@ use std::fmt::{self, Write as _};
 use std::net::SocketAddr;
 
 use super::{
-    CSRC_AUDIO_LEVEL, Direction, ExtensionIds, Fingerprint, IceCredentials, OPUS_FMTP, SDES_MID, SSRC_AUDIO_LEVEL,
-    Section, Setup,
+    CSRC_AUDIO_LEVEL, Codec, Direction, EVENTS_FMTP, ExtensionIds, Fingerprint, IceCredentials, OPUS_FMTP, SDES_MID,
+    SSRC_AUDIO_LEVEL, Section, Setup,
 };
 
 /// What stands in all our sections.
@@ -37,14 +37,14 @@ pub struct LocalDescription<'a> {
 /// One of our `m=` sections.
 #[derive(Clone, Copy, Debug)]
 pub enum SectionPlan<'a> {
-    /// An Opus section.
+    /// A section we take.
     Audio {
         /// `a=mid`; `None` only when answering an offer without mids.
         mid: Option<&'a str>,
         /// From our point of view.
         direction: Direction,
-        /// Of Opus.
-        payload_type: u8,
+        /// Payload types and codecs, the favourite first.
+        codecs: &'a [(u8, Codec)],
         /// Extension ids.
         extensions: ExtensionIds,
         /// Announced if given and we send.
@@ -82,9 +82,9 @@ fn write_all(out: &mut String, local: &LocalDescription<'_>, sections: &[Section
     out.push_str("a=msid-semantic: WMS *\r\n");
     for section in sections {
         match section {
-            SectionPlan::Audio { mid, direction, payload_type, extensions, ssrc } => {
-                write_transport(out, local, *payload_type)?;
-                write_audio(out, local, *mid, *direction, *payload_type, *extensions, *ssrc)?;
+            SectionPlan::Audio { mid, direction, codecs, extensions, ssrc } => {
+                write_transport(out, local, codecs)?;
+                write_audio(out, local, *mid, *direction, codecs, *extensions, *ssrc)?;
             }
             SectionPlan::Rejected(theirs) => write_rejected(out, theirs)?,
         }
@@ -92,13 +92,17 @@ fn write_all(out: &mut String, local: &LocalDescription<'_>, sections: &[Section
     Ok(())
 }
 
-fn write_transport(out: &mut String, local: &LocalDescription<'_>, payload_type: u8) -> fmt::Result {
+fn write_transport(out: &mut String, local: &LocalDescription<'_>, codecs: &[(u8, Codec)]) -> fmt::Result {
     let (port, family, address) = match local.candidates.first() {
         Some(SocketAddr::V4(a)) => (a.port(), "IP4", a.ip().to_string()),
         Some(SocketAddr::V6(a)) => (a.port(), "IP6", a.ip().to_string()),
         None => (9, "IP4", "0.0.0.0".to_owned()),
     };
-    write!(out, "m=audio {port} UDP/TLS/RTP/SAVPF {payload_type}\r\nc=IN {family} {address}\r\n")?;
+    write!(out, "m=audio {port} UDP/TLS/RTP/SAVPF")?;
+    for (number, _) in codecs {
+        write!(out, " {number}")?;
+    }
+    write!(out, "\r\nc=IN {family} {address}\r\n")?;
     write!(out, "a=ice-ufrag:{}\r\na=ice-pwd:{}\r\n", local.credentials.ufrag, local.credentials.pwd.as_str())?;
     write!(out, "a=fingerprint:sha-256 {}\r\na=setup:{}\r\n", local.fingerprint, local.setup.as_str())?;
     out.push_str("a=rtcp-mux\r\n");
@@ -118,14 +122,30 @@ fn write_audio(
     local: &LocalDescription<'_>,
     mid: Option<&str>,
     direction: Direction,
-    payload_type: u8,
+    codecs: &[(u8, Codec)],
     extensions: ExtensionIds,
     ssrc: Option<u32>,
 ) -> fmt::Result {
     if let Some(mid) = mid {
         write!(out, "a=mid:{mid}\r\n")?;
     }
-    write!(out, "a=rtpmap:{payload_type} opus/48000/2\r\na=fmtp:{payload_type} {OPUS_FMTP}\r\n")?;
+    let opus = codecs.iter().find(|(_, codec)| *codec == Codec::Opus).map(|(number, _)| *number);
+    for &(number, codec) in codecs {
+        match codec {
+            Codec::Opus => write!(out, "a=rtpmap:{number} opus/48000/2\r\na=fmtp:{number} {OPUS_FMTP}\r\n")?,
+            Codec::Red => {
+                write!(out, "a=rtpmap:{number} red/48000/2\r\n")?;
+                if let Some(opus) = opus {
+                    write!(out, "a=fmtp:{number} {opus}/{opus}\r\n")?;
+                }
+            }
+            Codec::Pcmu => write!(out, "a=rtpmap:{number} PCMU/8000\r\n")?,
+            Codec::Pcma => write!(out, "a=rtpmap:{number} PCMA/8000\r\n")?,
+            Codec::TelephoneEvent { clock } => {
+                write!(out, "a=rtpmap:{number} telephone-event/{clock}\r\na=fmtp:{number} {EVENTS_FMTP}\r\n")?;
+            }
+        }
+    }
     let ids = [
         (extensions.ssrc_audio_level, SSRC_AUDIO_LEVEL),
         (extensions.csrc_audio_level, CSRC_AUDIO_LEVEL),
