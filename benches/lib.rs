@@ -82,7 +82,7 @@ pub fn receiver_config(leg: u32) -> RtpReceiverConfig {
 #[must_use]
 pub fn inlet_config(main: SourceSlot) -> InletConfig {
     InletConfig {
-        opus: vec![opus()],
+        payloads: vec![(opus(), Payload::Opus)],
         level_extension: Some(LEVEL_EXTENSION),
         mid_extension: None,
         lanes_mid: None,
