@@ -7,6 +7,7 @@
 use crate::ConversationEvent;
 use crate::conversation::Inner;
 use crate::engine::Shared;
+use crate::loss;
 use antiphon_transport::{LegEvent, LegId};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Weak};
@@ -35,6 +36,7 @@ pub(crate) enum Message {
 pub(crate) fn run(shared: &Weak<Shared>, messages: &Receiver<Message>) {
     let mut events = Vec::new();
     let mut levels = Vec::new();
+    let mut weigh = Instant::now() + loss::PERIOD;
     let mut next = Instant::now() + SERVICE_PERIOD;
     loop {
         // Also when messages never cease: rings must be drained in time.
@@ -42,7 +44,12 @@ pub(crate) fn run(shared: &Weak<Shared>, messages: &Receiver<Message>) {
             let Some(shared) = shared.upgrade() else { return };
             service(&shared, &mut events);
             tell_efforts(&shared, &mut levels);
-            next = Instant::now() + SERVICE_PERIOD;
+            let now = Instant::now();
+            if now >= weigh {
+                shared.conversations().iter().for_each(|conversation| conversation.room().weigh_losses(now));
+                weigh = now + loss::PERIOD;
+            }
+            next = now + SERVICE_PERIOD;
         }
         match messages.recv_deadline(next) {
             Ok(Message::Leg(side, leg, event)) => {

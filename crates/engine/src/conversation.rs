@@ -8,6 +8,7 @@
 use crate::control::Side;
 use crate::engine::{Shared, lock};
 use crate::error::{CreateError, JoinError, RouteError};
+use crate::loss;
 use crate::media_thread::{CONVERSATIONS_PER_THREAD, Hosted, MediaThread};
 use crate::routes::Member;
 use crate::speaker::{self, Speaker};
@@ -163,7 +164,7 @@ impl Conversation {
         // A slot is free again only some milliseconds after a leave: a few more than there may be participants.
         let slots = max_participants + SLACK;
         let limits = Limits { sources: slots, ..Limits::for_participants(slots) };
-        let config = ConversationConfig { rate, limits, classes: vec![encode.into()], ..ConversationConfig::default() };
+        let config = ConversationConfig { rate, limits, classes: loss::classes(encode), ..ConversationConfig::default() };
         Self::with_config(shared, side, config, max_participants, on_event, app)
     }
 
@@ -473,7 +474,7 @@ pub(crate) fn leg_parts(
     let inlet = Some(Inlet::new(ring, &inlet, config.limits.sources));
     let source = if mix.direction.receives() { Some(Source::rtp(reserved.source_id, config)?) } else { None };
     if !mix.direction.sends() {
-        return Ok(Parts { inlet, source, receiver: None });
+        return Ok(Parts { inlet, source, receiver: None, adapts: false });
     }
     let receiver = RtpReceiverConfig {
         leg: leg.id().as_u32(),
@@ -481,13 +482,13 @@ pub(crate) fn leg_parts(
         payload_type: mix.payload_type,
         first_seq: SeqNo::new(random() as u16 >> 1), // the upper half is left free, as RFC 3711 §3.3.1 advises
         first_timestamp: RtpTimestamp::new(random() as u32),
-        class: 0,
+        class: loss::CLEAR,
         level_extension: mix.level_ext,
         csrc_level_extension: mix.csrc_level_ext,
         mid: mix.mid_ext.zip(Mid::new(&mix.mid)),
         lanes: lanes.as_ref().filter(|lanes| lanes.direction.sends()).and_then(lane_config),
     };
-    Ok(Parts { inlet, source, receiver: Some(Receiver::rtp(receiver, config)?) })
+    Ok(Parts { inlet, source, receiver: Some(Receiver::rtp(receiver, config)?), adapts: true })
 }
 
 /// A speaker, and its inlet and source.
@@ -502,7 +503,7 @@ fn speaker_parts(config: &ConversationConfig, reserved: Reserved) -> Result<(Spe
     };
     let inlet = Some(Inlet::new(ring, &inlet, 0));
     let source = Some(Source::rtp(reserved.source_id, config)?);
-    Ok((speaker, Parts { inlet, source, receiver: None }))
+    Ok((speaker, Parts { inlet, source, receiver: None, adapts: false }))
 }
 
 /// `None` when the peer did not agree to the mid extension, without which lanes cannot be told apart.

@@ -29,6 +29,7 @@ pub use stats::{ConversationStats, Counts, CycleCounts};
 
 mod control;
 mod governor;
+mod loss;
 mod media_thread;
 pub use governor::{GovernorStats, StepCounts};
 
@@ -37,5 +38,5 @@ pub use antiphon_pipeline::{
 };
 pub use antiphon_rt::runner::PriorityOutcome;
 pub use antiphon_rt::wake::Wakeable;
-pub use antiphon_rtp::{AudioLevel, SourceId};
+pub use antiphon_rtp::{AudioLevel, RtpTimestamp, SourceId};
 pub use antiphon_transport::{CloseReason, LegStats};

@@ -9,6 +9,7 @@ use crate::control::Side;
 use crate::conversation::{Conversation, EventCallback, leg_parts};
 use crate::engine::Shared;
 use crate::error::{CreateError, JoinError};
+use crate::loss;
 use crate::routes::Member;
 use crate::state::Parts;
 use crate::{ConversationEvent, ConversationStats, ParticipantId};
@@ -53,13 +54,13 @@ pub struct SessionOptions {
 }
 
 impl SessionOptions {
-    /// 16 kHz, unmixed too, up to 1,000 lanes, 24 kb/s at complexity 5 with FEC against 10 % loss.
+    /// 16 kHz, unmixed too, up to 1,000 lanes, 24 kb/s at complexity 5, with FEC while the service reports loss.
     pub fn new(on_event: impl Fn(ConversationEvent) + Send + Sync + 'static) -> Self {
         Self {
             rate: BusRate::Hz16000,
             unmixed: true,
             max_lanes: 1_000,
-            encode: OpusSettings { fec: true, expected_loss: 10, ..OpusSettings::default() },
+            encode: OpusSettings::default(),
             bind: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             on_event: Arc::new(on_event),
         }
@@ -144,7 +145,7 @@ impl MediaSession {
         let packets_per_inlet = 2 * (1 + lanes).max(64);
         let sources = 2 + lanes;
         let limits = Limits { inlets: 1, receivers: 2, sources, packets_per_inlet, ..Limits::for_participants(2) };
-        let config = ConversationConfig { rate, limits, classes: vec![encode.into()], ..ConversationConfig::default() };
+        let config = ConversationConfig { rate, limits, classes: loss::classes(encode), ..ConversationConfig::default() };
         let (waker, wakeable) = wake_pair().map_err(CreateError::Wake)?;
         let conversation = Conversation::with_config(shared, Side::Bot, config.clone(), 2, on_event, Some(waker))?;
         let service = ParticipantId::new(Self::SERVICE);
@@ -277,7 +278,7 @@ fn admit_app(
     let (receiver, ear) = Receiver::app(rings, config)?;
     let (mixed, unmixed) = ear.split();
     let member = Member { source: None, receiver: None, in_default_group: true, muted: false, unmixed: false };
-    let parts = Parts { inlet: None, source: Some(source), receiver: Some(receiver) };
+    let parts = Parts { inlet: None, source: Some(source), receiver: Some(receiver), adapts: false };
     room.admit(app, reserved, None, parts, member);
     Ok(AudioPort { mixed: MixedEar(mixed), unmixed: UnmixedEar(unmixed), mouth, wakeable })
 }

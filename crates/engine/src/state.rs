@@ -6,6 +6,7 @@
 //! that finds the ring full waits in order; a plan that finds no credit is compiled anew at the next service.
 
 use crate::error::JoinError;
+use crate::loss::{LOSSY, LossWatch};
 use crate::media_thread::TickTime;
 use crate::routes::{Member, RouteTable};
 use crate::speakers::Speakers;
@@ -20,7 +21,7 @@ use antiphon_transport::Leg;
 use ringbuf::HeapCons;
 use ringbuf::traits::Consumer;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What a participant holds on the media side.
 #[derive(Debug)]
@@ -30,6 +31,8 @@ pub(crate) struct Party {
     inlet: Option<InletSlot>,
     source: Option<SourceSlot>,
     receiver: Option<ReceiverSlot>,
+    /// Of a receiver that FEC can help.
+    loss: Option<LossWatch>,
 }
 
 /// Slots taken for somebody who is about to join; give them to [`Room::admit`] or back to [`Room::release`].
@@ -49,6 +52,8 @@ pub(crate) struct Parts {
     pub(crate) source: Option<Box<Source>>,
     /// Absent for a participant that only speaks.
     pub(crate) receiver: Option<Box<Receiver>>,
+    /// Whether the receiver gets Opus in the class `CLEAR`, and FEC when it loses packets.
+    pub(crate) adapts: bool,
 }
 
 pub(crate) struct Room {
@@ -180,7 +185,7 @@ impl Room {
         mut member: Member,
     ) {
         let Reserved { source_id, inlet, source, receiver } = reserved;
-        let Parts { inlet: inlet_part, source: source_part, receiver: receiver_part } = parts;
+        let Parts { inlet: inlet_part, source: source_part, receiver: receiver_part, adapts } = parts;
         member.source = source_part.is_some().then_some(source);
         match source_part {
             Some(part) => {
@@ -200,7 +205,8 @@ impl Room {
             Some(part) => self.send(Command::AddReceiver(receiver, part)),
             None => _ = self.receivers.give_back(receiver),
         }
-        let party = Party { leg, source_id, inlet, source: member.source, receiver: member.receiver };
+        let loss = adapts.then(LossWatch::default);
+        let party = Party { leg, source_id, inlet, source: member.source, receiver: member.receiver, loss };
         self.routes.insert(id.clone(), member);
         self.parties.insert(id, party);
         self.replan();
@@ -208,7 +214,7 @@ impl Room {
 
     /// Takes a participant out. Its leg comes back, to be closed by dropping it outside the lock.
     pub(crate) fn remove(&mut self, id: &ParticipantId) -> Option<Option<Leg>> {
-        let Party { leg, source_id, inlet, source, receiver } = self.parties.remove(id)?;
+        let Party { leg, source_id, inlet, source, receiver, loss: _ } = self.parties.remove(id)?;
         self.routes.remove(id);
         self.replan();
         if let Some(inlet) = inlet {
@@ -284,6 +290,19 @@ impl Room {
             self.send(Command::AddSource(slot, source));
         }
         self.replan();
+    }
+
+    /// Looks at what every leg reports of its losses and moves receivers to the class that suits them.
+    pub(crate) fn weigh_losses(&mut self, now: Instant) {
+        let mut moves = Vec::new();
+        for party in self.parties.values_mut() {
+            let (Some(leg), Some(receiver), Some(watch)) = (&party.leg, party.receiver, &mut party.loss) else { continue };
+            moves.extend(watch.look(&leg.stats().report, now).map(|class| (receiver, class)));
+        }
+        for (receiver, class) in moves {
+            self.totals.add_class_move(class == LOSSY);
+            self.send(Command::SetClass(receiver, class));
+        }
     }
 
     fn send(&mut self, command: Command) {

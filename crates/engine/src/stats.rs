@@ -84,6 +84,12 @@ pub struct Counts {
     pub plans: u64,
     /// Telemetry lost to full rings.
     pub telemetry_dropped: u64,
+    /// Receivers that began to get FEC because their legs reported loss.
+    pub fec_begun: u64,
+    /// Receivers whose FEC ended because their legs lost nothing any more.
+    pub fec_ended: u64,
+    /// Talkers left out of mixes by the governor, summed over ticks.
+    pub capped: u64,
     /// How received packets ended.
     pub packets: PacketCounts,
     /// How frames came to be.
@@ -120,6 +126,11 @@ impl Totals {
         self.0.counts.skipped_ticks += time.skipped;
     }
 
+    pub(crate) fn add_class_move(&mut self, to_fec: bool) {
+        let c = &mut self.0.counts;
+        *(if to_fec { &mut c.fec_begun } else { &mut c.fec_ended }) += 1;
+    }
+
     pub(crate) fn add_record(&mut self, r: &TickRecord) {
         if let Some(hundredths) = (r.cycles * 100).checked_div(r.codec_cycles) {
             self.0.tick_over_codec.saturating_record(hundredths);
@@ -144,6 +155,7 @@ impl Totals {
             (&mut c.app_dropped, r.app_dropped),
             (&mut c.app_underruns, r.app_underruns),
             (&mut c.telemetry_dropped, r.telemetry_dropped),
+            (&mut c.capped, r.capped),
             (&mut c.plans, u32::from(r.plan_swapped)),
         ] {
             *sum += u64::from(n);
