@@ -1,46 +1,26 @@
-//! Audio sockets: what a bot hears and says, as 20 ms PCM frames.
+//! Audio sockets: what a bot hears and says, as 20 ms PCM frames, and who talks.
 //!
-//! In the flow: media thread ⇄ single-producer rings ⇄ here ⇄ the bot's code. A small task waits for the
-//! media thread's wake-up (an eventfd) and tells whoever awaits a frame; the media thread never waits for
+//! In the flow: media thread ⇄ single-producer rings ⇄ `ears` and `mouth` ⇄ here ⇄ the bot's code. A small task waits
+//! for the media thread's wake-up (an eventfd) and tells whoever awaits a frame; the media thread never waits for
 //! anybody. Rings are bounded: a bot that does not read loses the newest frames, counted by the engine.
-//! Not here: files (see `player`), other sample rates than the call's.
+//! Not here: files (see `player`).
 
-use antiphon_engine::{AppMouth, AudioPort, MixedEar, UnmixedEar, Wakeable};
-pub use antiphon_engine::{FrameOutcome, MixedFrame, UnmixedFrame};
+use crate::AudioFormat;
+use crate::ears::{AudioTick, MixedFrame, MixedReader, UnmixedFrame, UnmixedReader, next_tick};
+use crate::mouth::Mouth;
+use crate::talk::{Talk, TalkEvent, VoiceLevel};
+use antiphon_engine::{AudioPort, MediaSession, SourceId, Wakeable};
 use std::os::fd::{AsFd, AsRawFd, RawFd};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
-use tokio::sync::{Mutex, Notify};
+use tokio::sync::{Mutex, Notify, broadcast, watch};
 use tokio::task::AbortHandle;
 
-/// PCM of a call: 16-bit signed, mono, 20 ms frames.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum AudioFormat {
-    /// 16 kHz, 320 samples per frame: Graph's `Pcm16K`.
-    #[default]
-    Pcm16K,
-    /// 48 kHz, 960 samples per frame.
-    Pcm48K,
-}
-
-impl AudioFormat {
-    /// Samples per second.
-    #[must_use]
-    pub const fn sample_rate(self) -> u32 {
-        match self {
-            Self::Pcm16K => 16_000,
-            Self::Pcm48K => 48_000,
-        }
-    }
-
-    /// Samples in a frame.
-    #[must_use]
-    pub const fn frame_samples(self) -> usize {
-        self.sample_rate() as usize / 50
-    }
-}
+/// How often levels are told.
+const LEVELS_EVERY: Duration = Duration::from_millis(100);
 
 /// A bot's ears and mouth in one call. Cheap to clone; clones share the same streams, and a frame goes to
 /// whichever asks first.
@@ -54,9 +34,11 @@ struct Shared {
     format: AudioFormat,
     // Three locks, so that hearing, hearing apart and speaking never wait for each other.
     // Empty in a call whose media the service hosts.
-    mixed: Mutex<Option<MixedEar>>,
-    unmixed: Mutex<Option<UnmixedEar>>,
-    mouth: Mutex<Option<AppMouth>>,
+    mixed: Mutex<Option<MixedReader>>,
+    unmixed: Mutex<Option<UnmixedReader>>,
+    mouth: Mutex<Option<Mouth>>,
+    talk: Arc<Talk>,
+    session: Weak<MediaSession>,
     ticked: Arc<Notify>,
     closed: AtomicBool,
     pump: Option<AbortHandle>,
@@ -72,7 +54,12 @@ impl AudioSocket {
     ///
     /// # Errors
     /// The eventfd could not be registered with the runtime.
-    pub(crate) fn open(format: AudioFormat, port: AudioPort) -> std::io::Result<Self> {
+    pub(crate) fn open(
+        format: AudioFormat,
+        port: AudioPort,
+        session: &Arc<MediaSession>,
+        talk: Arc<Talk>,
+    ) -> std::io::Result<Self> {
         let AudioPort { mixed, unmixed, mouth, wakeable } = port;
         let ticked = Arc::new(Notify::new());
         #[expect(
@@ -81,16 +68,19 @@ impl AudioSocket {
         )]
         let wakes = AsyncFd::with_interest(WakeFd(wakeable), Interest::READABLE)?;
         let pump = Some(tokio::spawn(pump(wakes, Arc::clone(&ticked))).abort_handle());
-        let (mixed, unmixed, mouth) = (Mutex::new(Some(mixed)), Mutex::new(Some(unmixed)), Mutex::new(Some(mouth)));
-        let closed = AtomicBool::new(false);
-        Ok(Self { shared: Arc::new(Shared { format, mixed, unmixed, mouth, ticked, closed, pump }) })
+        let mixed = Mutex::new(Some(MixedReader::new(mixed, format)));
+        let unmixed = Mutex::new(Some(UnmixedReader::new(unmixed, format)));
+        let mouth = Mutex::new(Some(Mouth::new(mouth, format)));
+        let (session, closed) = (Arc::downgrade(session), AtomicBool::new(false));
+        Ok(Self { shared: Arc::new(Shared { format, mixed, unmixed, mouth, talk, session, ticked, closed, pump }) })
     }
 
     /// The socket of a call whose media the service hosts: it has ended before it began.
     pub(crate) fn none(format: AudioFormat) -> Self {
         let (mixed, unmixed, mouth) = (Mutex::default(), Mutex::default(), Mutex::default());
         let (ticked, closed) = (Arc::default(), AtomicBool::new(true));
-        Self { shared: Arc::new(Shared { format, mixed, unmixed, mouth, ticked, closed, pump: None }) }
+        let (talk, session) = (Arc::new(Talk::new()), Weak::new());
+        Self { shared: Arc::new(Shared { format, mixed, unmixed, mouth, talk, session, ticked, closed, pump: None }) }
     }
 
     /// Sample rate and frame size of everything that goes through this socket.
@@ -107,6 +97,17 @@ impl AudioSocket {
         self.next(|| ear.as_mut()?.next_frame()).await
     }
 
+    /// Everything of the next tick, mixed and apart, oldest first; `None` once the call's audio has ended.
+    ///
+    /// Each call gives the tick after the one before, none left out: a recorder that writes the samples of each, or
+    /// silence where there are none, has tracks of equal length that are in step to the sample. A bot reads either this
+    /// way or by [`mixed`](Self::mixed) and [`unmixed`](Self::unmixed). Cancel-safe.
+    pub async fn tick(&self) -> Option<AudioTick> {
+        let mut mixed = self.shared.mixed.lock().await;
+        let mut unmixed = self.shared.unmixed.lock().await;
+        self.next(|| next_tick(mixed.as_mut()?, unmixed.as_mut()?)).await
+    }
+
     /// The next 20 ms of one participant apart, oldest first; `None` once the call's audio has ended.
     ///
     /// Frames of all participants share one sample clock ([`UnmixedFrame::tick`]); a participant that is
@@ -117,26 +118,95 @@ impl AudioSocket {
         self.next(|| ear.as_mut()?.next_frame()).await
     }
 
-    /// Says `samples` (mono, at the socket's rate), waiting while the queue of half a second is full.
+    /// Says `samples` (in the socket's format), waiting while the queue of half a second is full.
     ///
-    /// Returns when the last sample is queued, not when it is heard. If cancelled, part may be said.
+    /// Returns when the last sample is queued, not when it is heard. In a format that is converted, up to 15 ms stay in
+    /// the conversion until more is said or [`finish`](Self::finish) is called. If cancelled, part may be said.
     ///
     /// # Errors
     /// [`AudioEnded`].
     pub async fn speak(&self, samples: &[i16]) -> Result<(), AudioEnded> {
         let mut mouth = self.shared.mouth.lock().await;
-        let mut said = 0;
-        while said < samples.len() {
-            let spoken =
-                self.next(|| mouth.as_mut().map(|mouth| mouth.speak(&samples[said..])).filter(|&n| n > 0)).await;
-            said += spoken.ok_or(AudioEnded)?;
+        for piece in samples.chunks(self.format().frame_len()) {
+            if let Some(mouth) = mouth.as_mut() {
+                mouth.take(piece, Instant::now());
+            }
+            self.deliver(&mut mouth).await?;
         }
         if self.is_closed() { Err(AudioEnded) } else { Ok(()) }
     }
 
-    /// Samples said and not yet sent.
+    /// Ends an utterance: says what the conversion still holds. Without effect in formats that are not converted.
+    ///
+    /// # Errors
+    /// [`AudioEnded`].
+    pub async fn finish(&self) -> Result<(), AudioEnded> {
+        let mut mouth = self.shared.mouth.lock().await;
+        if let Some(mouth) = mouth.as_mut() {
+            mouth.finish();
+        }
+        self.deliver(&mut mouth).await
+    }
+
+    /// Says mono samples of the call's own rate.
+    pub(crate) async fn speak_converted(&self, samples: &[i16]) -> Result<(), AudioEnded> {
+        let mut mouth = self.shared.mouth.lock().await;
+        for piece in samples.chunks(self.format().bus_rate().frame_samples()) {
+            if let Some(mouth) = mouth.as_mut() {
+                mouth.take_converted(piece);
+            }
+            self.deliver(&mut mouth).await?;
+        }
+        if self.is_closed() { Err(AudioEnded) } else { Ok(()) }
+    }
+
+    /// Waits until all that waits in the mouth is in the ring.
+    async fn deliver(&self, mouth: &mut Option<Mouth>) -> Result<(), AudioEnded> {
+        self.next(|| mouth.as_mut()?.deliver().then_some(())).await.ok_or(AudioEnded)
+    }
+
+    /// Samples per channel, of the socket's rate, said and not yet sent.
     pub async fn queued(&self) -> usize {
-        self.shared.mouth.lock().await.as_ref().map_or(0, AppMouth::queued)
+        let (rate, bus) = (u64::from(self.format().sample_rate()), u64::from(self.format().bus_rate().hz()));
+        let queued = self.shared.mouth.lock().await.as_ref().map_or(0, Mouth::queued);
+        (queued as u64 * rate / bus) as usize
+    }
+
+    /// Who of the others begins and stops talking, and who carries the conversation, from now on; needs
+    /// [`JoinOptions::unmixed`](crate::JoinOptions::unmixed). A reader that falls 256 events behind is told so.
+    #[must_use]
+    pub fn talk(&self) -> broadcast::Receiver<TalkEvent> {
+        self.shared.talk.events()
+    }
+
+    /// Who of the others talks just now.
+    #[must_use]
+    pub fn talking(&self) -> Vec<SourceId> {
+        self.shared.talk.talking()
+    }
+
+    /// Who of the others carries the conversation; `None` when all are silent.
+    #[must_use]
+    pub fn dominant_speaker(&self) -> Option<SourceId> {
+        self.shared.talk.dominant()
+    }
+
+    /// Who of the others carried it lately, the latest first; at most eight.
+    #[must_use]
+    pub fn recent_speakers(&self) -> Vec<SourceId> {
+        self.shared.session.upgrade().map(|session| session.recent_speakers()).unwrap_or_default()
+    }
+
+    /// How loud the others are who talk, ten times a second while anybody does, and once empty when all fell silent.
+    /// Measuring starts with the first call.
+    #[must_use]
+    pub fn levels(&self) -> watch::Receiver<Arc<[VoiceLevel]>> {
+        if let Some(session) = self.shared.session.upgrade()
+            && !self.shared.talk.measure()
+        {
+            session.tell_levels(Some(LEVELS_EVERY));
+        }
+        self.shared.talk.levels()
     }
 
     /// Whether the call's audio has ended.
@@ -205,7 +275,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_call_whose_media_the_service_hosts_neither_hears_nor_speaks() {
-        let audio = AudioSocket::none(AudioFormat::Pcm16K);
+        let audio = AudioSocket::none(AudioFormat::PCM_16K);
         assert!(audio.mixed().await.is_none() && audio.unmixed().await.is_none());
         assert_eq!(audio.speak(&[1, 2, 3]).await, Err(AudioEnded));
         assert!(audio.is_closed());

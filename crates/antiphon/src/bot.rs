@@ -3,14 +3,15 @@
 //! Threads: async methods, any tokio runtime. Everything is configuration: the same bot runs against Graph and
 //! against the emulator. Dropping the last clone ends its calls' media and closes the webhook.
 
+use crate::Target;
 use crate::audio::AudioSocket;
 use crate::call::{Call, CallEnded};
 use crate::driver::Media;
 use crate::incoming::IncomingCalls;
 use crate::join::{Hosting, JoinError, JoinOptions, Meeting, join_body, place_body};
 use crate::line::Opening;
-use crate::{AudioFormat, Target};
-use antiphon_engine::{BusRate, ConversationEvent, Engine, EngineConfig, SessionOptions};
+use crate::talk::Talk;
+use antiphon_engine::{ConversationEvent, Engine, EngineConfig, SessionOptions};
 use antiphon_graph::ParticipantJoiningResponse;
 use antiphon_graph::wire::Version;
 use antiphon_signaling::call::CallConfig;
@@ -415,24 +416,22 @@ impl Bot {
             return Ok(None);
         }
         let (tell, events) = mpsc::channel(MEDIA_EVENTS);
+        let talk = Arc::new(Talk::new());
+        let heard = Arc::clone(&talk);
         let session = self.inner.engine.session(SessionOptions {
-            rate: match options.format {
-                AudioFormat::Pcm16K => BusRate::Hz16000,
-                AudioFormat::Pcm48K => BusRate::Hz48000,
-            },
+            rate: options.format.bus_rate(),
             unmixed: options.unmixed,
             bind: self.inner.media_address,
             ..SessionOptions::new(move |event| {
-                // The life of the leg only, a handful of events, so the channel cannot overflow; who talks is told by
-                // the service's roster and the frames themselves.
-                if !matches!(event, ConversationEvent::Talking { .. } | ConversationEvent::DominantSpeaker(_)) {
+                // The life of the leg only, a handful of events, so the channel cannot overflow.
+                if !heard.handle(&event) {
                     let _ = tell.try_send(event); // closed: the call is over, nobody to tell
                 }
             })
         })?;
         let session = Arc::new(session);
         let port = session.take_audio().expect("invariant: a new session has its audio");
-        let audio = AudioSocket::open(options.format, port).map_err(JoinError::Audio)?;
+        let audio = AudioSocket::open(options.format, port, &session, talk).map_err(JoinError::Audio)?;
         Ok(Some(Media { session, audio, events }))
     }
 

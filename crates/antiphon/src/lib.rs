@@ -23,14 +23,24 @@ mod routing_groups;
 pub use routing_groups::RoutingGroups;
 
 mod audio;
-pub use audio::{AudioEnded, AudioFormat, AudioSocket, FrameOutcome, MixedFrame, UnmixedFrame};
+pub use audio::{AudioEnded, AudioSocket};
+mod format;
+pub use format::{AudioFormat, AudioFormatError};
+mod ears;
+pub use ears::{AudioTick, MixedFrame, Pcm, UnmixedFrame};
+mod mouth;
+mod talk;
+pub use talk::{TalkEvent, VoiceLevel};
+mod convert;
 mod player;
 pub use player::{Player, PlayerError};
 
 mod driver;
 mod line;
 
-pub use antiphon_engine::{ConversationStats, EngineConfig, LegStats, SourceId};
+pub use antiphon_engine::{
+    AudioLevel, ConversationStats, EngineConfig, FrameOutcome, LegStats, RtpTimestamp, SourceId,
+};
 pub use antiphon_graph as graph;
 pub use antiphon_signaling::call::{CallConfig, CallEvent, EndCause, RosterChange, SharingChange};
 pub use antiphon_signaling::client::{

@@ -17,7 +17,7 @@ use crate::args::ProbeOptions;
 use crate::tones::{Peak, Tone, peaks};
 use crate::webhook_identity::WebhookIdentity;
 
-const FORMAT: AudioFormat = AudioFormat::Pcm16K;
+const FORMAT: AudioFormat = AudioFormat::PCM_16K;
 /// Peak of the spoken tone; full scale is 1.
 const AMPLITUDE: f64 = 0.25;
 /// What is heard this long after the call came up is set-up, not signal.

@@ -49,15 +49,15 @@ async fn two_bots_call_each_other_and_talk() {
     let (bea_app, _bea, mut bea_calls) = world.callee(&EVERYTHING).await;
     let placing = ada.place(Target::app(&bea_app.app_id), JoinOptions::default());
     let at_ada = soon(placing).await.unwrap();
-    let options = JoinOptions { format: AudioFormat::Pcm48K, ..JoinOptions::default() };
+    let options = JoinOptions { format: AudioFormat::PCM_48K, ..JoinOptions::default() };
     let at_bea = soon(ring(&mut bea_calls).await.answer(options)).await.unwrap();
     soon(at_ada.established()).await.unwrap();
     soon(at_bea.established()).await.unwrap();
     sing(&at_ada, 500.0);
     sing(&at_bea, 1_300.0);
     let (heard_by_ada, heard_by_bea) = tokio::join!(listen(&at_ada, 50), listen(&at_bea, 50));
-    assert!(share(&heard_by_ada, 1_300.0, AudioFormat::Pcm16K) > 0.9);
-    assert!(share(&heard_by_bea, 500.0, AudioFormat::Pcm48K) > 0.9);
+    assert!(share(&heard_by_ada, 1_300.0, AudioFormat::PCM_16K) > 0.9);
+    assert!(share(&heard_by_bea, 500.0, AudioFormat::PCM_48K) > 0.9);
 
     // Routing is for group calls.
     let (a, b) = (at_ada.my_participant_id().unwrap(), at_bea.my_participant_id().unwrap());
@@ -191,7 +191,7 @@ async fn a_bot_called_into_a_meeting_hears_it_and_can_join_it_by_its_token() {
     soon(again.established()).await.unwrap();
     soon(call.roster(|all| all.len() == 3)).await.unwrap();
     sing(&again, 700.0);
-    assert!(share(&listen(&call, 50).await, 700.0, AudioFormat::Pcm16K) > 0.9);
+    assert!(share(&listen(&call, 50).await, 700.0, AudioFormat::PCM_16K) > 0.9);
     world.emulator.stop().await;
 }
 

@@ -16,7 +16,7 @@ async fn two_bots_join_hear_each_other_and_route_privately() {
     let by_id = Meeting::by_id(&meeting.join_meeting_id, meeting.passcode.clone());
     let by_link = Meeting::from_link(&meeting.join_url).unwrap();
     let ada = ada.join(&by_id, JoinOptions::default()).await.unwrap();
-    let bea_options = JoinOptions { format: AudioFormat::Pcm48K, delta_roster: true, ..JoinOptions::default() };
+    let bea_options = JoinOptions { format: AudioFormat::PCM_48K, delta_roster: true, ..JoinOptions::default() };
     let bea = bea.join(&by_link, bea_options).await.unwrap();
     tokio::time::timeout(PATIENCE, ada.established()).await.unwrap().unwrap();
     tokio::time::timeout(PATIENCE, bea.established()).await.unwrap().unwrap();
@@ -27,8 +27,8 @@ async fn two_bots_join_hear_each_other_and_route_privately() {
     sing(&ada, 500.0);
     sing(&bea, 1_300.0);
     let (at_ada, at_bea) = tokio::join!(listen(&ada, 50), listen(&bea, 50));
-    assert!(share(&at_ada, 1_300.0, AudioFormat::Pcm16K) > 0.9);
-    assert!(share(&at_bea, 500.0, AudioFormat::Pcm48K) > 0.9);
+    assert!(share(&at_ada, 1_300.0, AudioFormat::PCM_16K) > 0.9);
+    assert!(share(&at_bea, 500.0, AudioFormat::PCM_48K) > 0.9);
 
     // Everyone apart: the lane's source id leads to the participant.
     let frame = tokio::time::timeout(PATIENCE, ada.audio().unmixed()).await.unwrap().unwrap();

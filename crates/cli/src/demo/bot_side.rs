@@ -20,7 +20,7 @@ const FRAME: Duration = Duration::from_millis(20);
 const QUEUED_FRAMES: usize = 3;
 
 /// The PCM format of the demo's bot.
-pub(crate) const FORMAT: AudioFormat = AudioFormat::Pcm16K;
+pub(crate) const FORMAT: AudioFormat = AudioFormat::PCM_16K;
 /// The same rate in load's words.
 pub(crate) const RATE: SpeechRate = SpeechRate::Hz16000;
 
