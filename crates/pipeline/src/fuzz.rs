@@ -58,7 +58,7 @@ pub fn jitter(data: &[u8]) {
             }
             5 | 6 => {
                 now += std::time::Duration::from_millis(if op & 7 == 5 { 20 } else { u64::from(byte()) });
-                decoded += u64::from(matches!(buffer.next(now, quiet), Step::Decode { .. }));
+                decoded += u64::from(matches!(buffer.next(now, 0, quiet), Step::Decode { .. }));
             }
             _ => buffer.restart(),
         }

@@ -4,38 +4,43 @@
 //! days of packets run in seconds. Invariants: each inserted packet ends exactly once (see
 //! `PacketCounts`); memory is fixed at construction; work per call is bounded by the capacity.
 //! It plays by RTP time and holds that clock still when it runs dry, so a late packet delays
-//! the stream instead of being lost. Not here: how long to wait (see `playout`), decoding.
+//! the stream instead of being lost; what that costs is given back by time-stretch (see `wish`). Not here: how long
+//! to wait (see `playout`), numbers (see `stream`), decoding, stretching.
 //! Spec: RFC 3550 §5.1, RFC 7587 §4.
 
 mod playout;
 mod store;
+mod stream;
+mod wish;
 
 use antiphon_codec::PacketInfo;
 use antiphon_rt::MonoTime;
 use antiphon_rtp::{AudioLevel, RtpTimestamp, SeqNo};
 
 use crate::{FrameOutcome, PacketCounts, PacketOutcome, RTP_FRAME};
-use playout::{FRAME_NS, Playout, WindowPlayout};
+use playout::Playout;
 use store::{Store, Stored};
+use stream::Stream;
+use wish::Pace;
+pub(crate) use wish::Wish;
 
 /// Packets a buffer can hold: 640 ms at 20 ms each.
 pub(crate) const CAPACITY: usize = 32;
 /// Longest payload kept; three 20 ms frames of the highest rate would be longer, an MTU is not.
 pub(crate) const MAX_PAYLOAD: usize = 1_460;
-/// Concealed frames in a row after which a source counts as gone quiet.
-const MAX_CONCEALED: u32 = 5;
-/// A sequence jump beyond this starts the stream anew (RFC 3550 appendix A.1).
-const MAX_SEQ_JUMP: u64 = 3_000;
-/// A change of transit time beyond this starts the stream anew.
-const MAX_TRANSIT_JUMP_NS: i64 = 1_000_000_000;
-/// With this much more delay than aimed at, even a loud frame is dropped to catch up.
+/// Nanoseconds in one 20 ms frame.
+pub(crate) const FRAME_NS: i64 = 20_000_000;
+/// Concealment goes on at full level for this long, and has faded to silence after twice that: 60 and 120 ms.
+const CONCEAL_FULL: u32 = 3 * RTP_FRAME;
+const CONCEAL_MAX: u32 = 6 * RTP_FRAME;
+/// Concealment comes in multiples of this: 2.5 ms.
+const CONCEAL_UNIT: u32 = 120;
+/// With this much more delay than aimed at, even a loud packet is dropped to catch up.
 const MAX_EXCESS_NS: i64 = 300_000_000;
-/// Delay beyond the aim that is worth a quiet frame, over the frame itself.
-const SHRINK_MARGIN_NS: i64 = 5_000_000;
-/// Delay beyond the aim, over the frame itself, at which loud frames are folded too.
-const FOLD_MARGIN_NS: i64 = 35_000_000;
-/// Packets between two folds: 200 ms.
-const FOLD_EVERY: u32 = 10;
+/// Lateness that the network card and the scheduler may add at any time.
+const MARGIN_NS: i64 = 1_000_000;
+/// More tolerance than a whole frame over the aim is given back only beyond this, so that nothing flaps.
+const SLACK_NS: i64 = 5_000_000;
 /// A payload this short carries no audio: the sender is in DTX (RFC 6716 §2.1.9).
 const DTX_PAYLOAD: usize = 2;
 /// G.711 payloads are multiples of 5 ms up to 120 ms (RFC 3551 §4.5.14 names no bound; one is needed).
@@ -54,18 +59,18 @@ pub(crate) enum Insert {
 }
 
 /// What the source has to do for the next stretch of audio.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub(crate) enum Step<'a> {
-    /// Decode this payload. With `fold`, fade its audio into that of the next step, which is a
-    /// `Decode` of the same length: two frames in the time of one.
-    Decode { payload: &'a [u8], kind: FrameKind, timestamp: u64, level: Option<AudioLevel>, fold: bool },
+    /// Decode this payload. `copy`: it rode with another packet, its own was lost. `resumes`: its sender was speaking
+    /// before and what lies between is lost, so it begins in the middle of something.
+    Decode { payload: &'a [u8], kind: FrameKind, timestamp: u64, level: Option<AudioLevel>, copy: bool, resumes: bool },
     /// Rebuild `samples` of RTP clock from the FEC copy in `next`, which stays in the buffer.
     Recover { next: &'a [u8], level: Option<AudioLevel>, samples: u32, timestamp: u64 },
-    /// Conceal `samples` of RTP clock.
-    Conceal { samples: u32, timestamp: u64 },
-    /// One frame of silence that the sender announced.
+    /// Conceal `samples` of RTP clock, with a gain that goes straight from the first value to the second.
+    Conceal { samples: u32, timestamp: u64, gain: (f32, f32) },
+    /// Silence that the sender announced, to the end of the frame.
     Comfort,
-    /// One frame of nothing.
+    /// Nothing, to the end of the frame.
     Idle,
 }
 
@@ -122,33 +127,24 @@ enum State {
 #[derive(Debug)]
 pub(crate) struct JitterBuffer {
     store: Store,
-    playout: WindowPlayout,
+    playout: Playout,
+    pace: Pace,
     state: State,
     stream: Option<Stream>,
-    /// Concealed frames in a row.
+    /// Samples concealed in a row, and how many of them while the clock was held.
     concealed: u32,
+    held: u32,
     /// Length of the last packet played.
     last_samples: u32,
-    /// Packets played since the last fold.
-    unfolded: u32,
+    /// The last packet played was a copy.
+    last_copy: bool,
+    /// The next packet played comes after something lost in silence.
+    resumes: bool,
+    /// The sender does something else than speak.
+    suspended: bool,
     counts: PacketCounts,
     /// Streams started anew.
     restarts: u64,
-}
-
-/// What is known of the numbers of the stream.
-#[derive(Clone, Copy, Debug)]
-struct Stream {
-    /// Highest extended sequence number received.
-    highest: u64,
-    /// Its extended timestamp.
-    timestamp: u64,
-    /// Bit n: `highest - n` was received.
-    seen: u128,
-    /// The next sequence number to play; older ones are late.
-    next: u64,
-    /// Arrival time less media time of the newest packet.
-    transit: i64,
 }
 
 impl JitterBuffer {
@@ -156,12 +152,16 @@ impl JitterBuffer {
     pub(crate) fn new() -> Self {
         Self {
             store: Store::new(CAPACITY, MAX_PAYLOAD),
-            playout: WindowPlayout::new(),
+            playout: Playout::new(),
+            pace: Pace::default(),
             state: State::Idle { comfort: false },
             stream: None,
             concealed: 0,
+            held: 0,
             last_samples: RTP_FRAME,
-            unfolded: 0,
+            last_copy: false,
+            resumes: false,
+            suspended: false,
             counts: PacketCounts::default(),
             restarts: 0,
         }
@@ -173,7 +173,7 @@ impl JitterBuffer {
 
     #[cfg(test)]
     pub(crate) fn buffered(&self) -> usize {
-        self.store.len()
+        self.store.packets()
     }
 
     /// Whether nothing plays and nothing waits.
@@ -193,11 +193,11 @@ impl JitterBuffer {
         self.playout.target()
     }
 
-    /// Delay of what is played at `due` beyond the fastest packet.
-    pub(crate) fn delay_ns(&self, due: MonoTime) -> i64 {
+    /// Delay beyond the fastest packet of what is played at `now`, with `ahead_ns` of audio given and not played yet.
+    pub(crate) fn delay_ns(&self, now: MonoTime, ahead_ns: i64) -> i64 {
         match self.state {
             State::Idle { .. } => 0,
-            State::Playing { cursor } => self.playout.slack(due, cursor),
+            State::Playing { cursor } => self.playout.slack(now, cursor) + ahead_ns,
         }
     }
 
@@ -210,29 +210,35 @@ impl JitterBuffer {
         if arrival.payload.len() > MAX_PAYLOAD {
             return self.end(PacketOutcome::Skipped);
         }
-        let Some((seq, timestamp, restarted)) = self.place(arrival) else {
+        let Arrival { at, seq, timestamp, .. } = *arrival;
+        let restarted = self.stream.as_ref().is_some_and(|stream| stream.is_left_by(at, seq, timestamp));
+        if restarted {
+            self.restart();
+        }
+        let stream = self.stream.get_or_insert_with(|| Stream::new(at, seq, timestamp));
+        let Some((seq, timestamp)) = stream.place(at, seq, timestamp) else {
             return self.end(PacketOutcome::Duplicate);
         };
-        let stream = self.stream.as_ref().expect("invariant: `place` starts the stream");
-        let passed = matches!(self.state, State::Playing { cursor } if timestamp + u64::from(samples) <= cursor);
-        self.playout.on_arrival(arrival.at, timestamp);
-        if seq < stream.next || passed {
+        let late = seq < stream.next || self.has_passed(timestamp, samples);
+        self.suspended = false;
+        self.playout.on_arrival(at, timestamp, samples);
+        if late {
             return self.end(PacketOutcome::Late);
         }
         if self.store.is_full() {
             // The oldest audio is worth least. It makes room unless the newcomer is older still.
             let oldest = self.store.first().expect("invariant: full is not empty").seq;
-            self.counts.end(PacketOutcome::Overflowed);
             if seq < oldest {
-                return Insert::Ended(PacketOutcome::Overflowed);
+                return self.end(PacketOutcome::Overflowed);
             }
-            self.store.pop_first();
-            self.skip_to_first_after(oldest);
+            self.drop_first(PacketOutcome::Overflowed);
+            self.state = State::Idle { comfort: false };
         }
         let stored = Stored {
             seq,
             timestamp,
             samples,
+            at,
             kind: arrival.kind,
             fec: arrival.kind == FrameKind::Opus && PacketInfo::has_fec(arrival.payload),
             level: arrival.level,
@@ -242,45 +248,73 @@ impl JitterBuffer {
         if restarted { Insert::Restarted } else { Insert::Buffered }
     }
 
+    /// Takes in the copy of an older packet that rode with one received at `at` (RFC 2198). It is kept if its own packet
+    /// has not come, and is no packet itself: it ends uncounted, and its own packet as a duplicate. O(capacity).
+    pub(crate) fn insert_redundant(&mut self, seq: SeqNo, timestamp: RtpTimestamp, payload: &[u8], at: MonoTime) {
+        let Some(samples) = FrameKind::Opus.samples(payload) else { return };
+        let Some(stream) = &mut self.stream else { return };
+        if payload.len() > MAX_PAYLOAD || self.store.is_full() {
+            return;
+        }
+        let Some((seq, timestamp)) = stream.place_copy(seq, timestamp) else { return };
+        if seq < stream.next || self.has_passed(timestamp, samples) {
+            self.playout.on_copy(at, timestamp); // with more delay it would have been of use
+            return;
+        }
+        let fec = PacketInfo::has_fec(payload);
+        self.store.insert(Stored { seq, timestamp, samples, at, fec, copy: true, ..Stored::default() }, payload);
+    }
+
+    /// Takes note that a packet which is not audio has this number, so that nobody waits for it.
+    pub(crate) fn note_seq(&mut self, seq: SeqNo) {
+        if let Some(stream) = &mut self.stream {
+            stream.note(seq);
+            self.suspended = true;
+        }
+    }
+
     /// Throws away what waits and forgets the stream: its sender started another one.
     pub(crate) fn restart(&mut self) {
-        self.flush();
+        while self.store.first().is_some() {
+            self.drop_first(PacketOutcome::Skipped);
+        }
         self.stream = None;
         self.playout.reset();
+        self.pace = Pace::default();
         self.state = State::Idle { comfort: false };
-        self.concealed = 0;
+        (self.concealed, self.held) = (0, 0);
+        self.resumes = false;
         self.restarts += 1;
     }
 
     /// The packet of the last step was not decoded after all, because nobody would hear it.
     pub(crate) fn was_skipped(&mut self) {
-        self.counts.played -= 1;
-        self.counts.end(PacketOutcome::Skipped);
+        if !self.last_copy {
+            self.counts.played -= 1;
+            self.counts.end(PacketOutcome::Skipped);
+        }
     }
 
-    /// Decides what comes next for the audio due at `due`; `quiet` says that what was played last
-    /// was near silence. The buffer's clock advances by what the step gives.
-    pub(crate) fn next(&mut self, due: MonoTime, quiet: bool) -> Step<'_> {
+    /// Decides what comes next at `now`, where `ahead_ns` of the frame are filled; `quiet` says that what was played
+    /// last was near silence. The buffer's clock advances by what the step gives.
+    pub(crate) fn next(&mut self, now: MonoTime, ahead_ns: i64, quiet: bool) -> Step<'_> {
         // Each turn either returns, drops a packet, or changes from playing to idle and back once.
         for _ in 0..CAPACITY * 2 + 4 {
             match self.state {
                 State::Idle { comfort } => {
-                    if !self.start(due) {
+                    if !self.start(now) {
                         return if comfort { Step::Comfort } else { Step::Idle };
                     }
                 }
                 State::Playing { cursor } => match self.store.first().copied() {
-                    None => return self.run_dry(due, cursor),
+                    None => return self.run_dry(ahead_ns, cursor, quiet),
                     Some(first) if first.timestamp <= cursor => {
-                        if quiet && self.playout.slack(due, cursor) + FRAME_NS <= self.playout.target() {
-                            return Step::Comfort; // an unheard frame more, to get to the aim
-                        }
-                        if !self.drop_to_catch_up(due, cursor, first, quiet) {
-                            return self.play(due, cursor, first);
+                        if !self.drop_to_catch_up(now, cursor, first) {
+                            return self.play(cursor, first);
                         }
                     }
                     Some(first) => {
-                        if let Some(step) = self.bridge(due, cursor, first) {
+                        if let Some(step) = self.bridge(now, ahead_ns, cursor, first) {
                             return self.materialise(step);
                         }
                     }
@@ -290,108 +324,108 @@ impl JitterBuffer {
         Step::Idle
     }
 
+    /// Whether audio of this span has been played or given up.
+    fn has_passed(&self, timestamp: u64, samples: u32) -> bool {
+        matches!(self.state, State::Playing { cursor } if timestamp + u64::from(samples) <= cursor)
+    }
+
     fn end(&mut self, outcome: PacketOutcome) -> Insert {
         self.counts.end(outcome);
         Insert::Ended(outcome)
     }
 
-    fn flush(&mut self) {
-        while self.store.pop_first().is_some() {
-            self.counts.end(PacketOutcome::Skipped);
+    /// Ends the first packet of the store unplayed.
+    fn drop_first(&mut self, outcome: PacketOutcome) {
+        let Some(first) = self.store.pop_first() else { return };
+        if !first.copy {
+            self.counts.end(outcome);
+        }
+        if let Some(stream) = &mut self.stream {
+            stream.next = stream.next.max(first.seq + 1);
         }
     }
 
-    /// Extends the packet's numbers, starting the stream (anew) if they make no sense in it.
-    /// `None` for a duplicate.
-    fn place(&mut self, arrival: &Arrival<'_>) -> Option<(u64, u64, bool)> {
-        let mut restarted = false;
-        if let Some(stream) = &self.stream {
-            let seq = arrival.seq.extend_near(stream.highest);
-            let timestamp = arrival.timestamp.extend_near(stream.timestamp);
-            let transit = transit_ns(arrival.at, timestamp);
-            let jumped = seq.abs_diff(stream.highest) > MAX_SEQ_JUMP
-                || (seq > stream.highest && (transit - stream.transit).abs() > MAX_TRANSIT_JUMP_NS);
-            if jumped {
-                self.restart();
-                restarted = true;
-            }
-        }
-        let stream = self.stream.get_or_insert_with(|| {
-            // Far enough from zero that neither number can run below it.
-            let highest = (1 << 32) + u64::from(arrival.seq.as_u16()) - 1;
-            let timestamp = (1 << 40) + u64::from(arrival.timestamp.as_u32());
-            Stream { highest, timestamp, seen: 0, next: 0, transit: transit_ns(arrival.at, timestamp) }
-        });
-        let seq = arrival.seq.extend_near(stream.highest);
-        let timestamp = arrival.timestamp.extend_near(stream.timestamp);
-        if seq > stream.highest {
-            let step = seq - stream.highest;
-            stream.seen = if step < 128 { stream.seen << step } else { 0 } | 1;
-            stream.highest = seq;
-            stream.timestamp = timestamp;
-            stream.transit = transit_ns(arrival.at, timestamp);
-        } else {
-            let back = stream.highest - seq;
-            let bit = if back < 128 { 1_u128 << back } else { 0 };
-            if stream.seen & bit != 0 {
-                return None;
-            }
-            stream.seen |= bit;
-        }
-        Some((seq, timestamp, restarted))
+    /// The tolerance to play packets of this length with: what the network asks for, and for short packets the time
+    /// between the first of a frame and its last.
+    fn need(&self, samples: u32) -> i64 {
+        self.playout.target().max(MARGIN_NS) + (FRAME_NS - span_ns(samples)).max(0)
     }
 
-    /// Starts playing if the delay of a waiting packet is due. Packets that are older than the
-    /// delay asks for make way, so a spurt begins with no more delay than needed.
-    fn start(&mut self, due: MonoTime) -> bool {
-        let target = self.playout.target();
-        let Some(first) = self.store.first().copied() else { return false };
-        if self.playout.slack(due, first.timestamp) < target {
+    /// The tolerance not to go below. Lately packets were this late, often or not.
+    fn floor(&self, samples: u32) -> i64 {
+        self.need(samples).max(self.playout.recent())
+    }
+
+    /// Starts playing if the delay of a waiting packet is due, which sets the delay of the spurt.
+    fn start(&mut self, now: MonoTime) -> bool {
+        let Some(mut first) = self.store.first().copied() else { return false };
+        let need = self.need(first.samples);
+        if self.playout.slack(now, first.timestamp) < need {
             return false;
         }
+        let lost =
+            self.stream.as_ref().map_or(0, |stream| if stream.next == 0 { 0 } else { stream.lost_before(first.seq) });
         while let Some(second) = self.store.second().copied() {
-            if self.playout.slack(due, second.timestamp) < target + FRAME_NS {
+            // A late beginning is better heard late than not at all, unless it is nothing or hopeless.
+            let silent = first.is_quiet() && self.playout.slack(now, second.timestamp) >= need;
+            if !silent && self.playout.slack(now, first.timestamp) < need + MAX_EXCESS_NS {
                 break;
             }
-            self.store.pop_first();
-            self.counts.end(PacketOutcome::Skipped);
-            if let Some(stream) = &mut self.stream {
-                stream.next = second.seq;
-            }
+            self.drop_first(PacketOutcome::Skipped);
+            first = second;
         }
-        let first = self.store.first().expect("invariant: one packet is always left");
+        self.resumes = lost > 0;
         self.state = State::Playing { cursor: first.timestamp };
         if let Some(stream) = &mut self.stream {
             stream.next = first.seq;
         }
-        self.concealed = 0;
+        (self.concealed, self.held) = (0, 0);
         true
     }
 
-    /// Nothing waits: conceal with the clock held still, so that what comes late still plays.
-    fn run_dry(&mut self, due: MonoTime, cursor: u64) -> Step<'_> {
-        self.concealed += 1;
-        if self.concealed > MAX_CONCEALED {
+    /// Nothing waits: conceal with the clock held still, so that what comes late still plays. If what came last was
+    /// near silence this is how a pause begins, and the same is enough once.
+    fn run_dry(&mut self, ahead_ns: i64, cursor: u64, quiet: bool) -> Step<'_> {
+        let pause = quiet || self.suspended;
+        if self.concealed >= CONCEAL_MAX {
             self.state = State::Idle { comfort: false };
             return Step::Idle;
         }
-        if self.playout.slack(due, cursor) > self.playout.target() + MAX_EXCESS_NS {
-            self.state = State::Playing { cursor: cursor + u64::from(RTP_FRAME) };
+        if pause {
+            self.state = State::Idle { comfort: true };
         }
-        Step::Conceal { samples: RTP_FRAME, timestamp: cursor }
+        let (samples, (from, to)) = self.hold(ahead_ns);
+        Step::Conceal { samples, timestamp: cursor, gain: (from, if pause { 0.0 } else { to }) }
     }
 
-    /// Ends `first` unplayed if that brings the delay back to the aim unheard, or if the delay is
-    /// out of all bounds.
-    fn drop_to_catch_up(&mut self, due: MonoTime, cursor: u64, first: Stored, quiet: bool) -> bool {
-        let excess = self.playout.slack(due, cursor) - self.playout.target();
-        let unheard = (quiet || first.is_quiet()) && excess >= span_ns(first.samples) + SHRINK_MARGIN_NS;
-        let forced = excess >= MAX_EXCESS_NS;
+    /// Length and gain of concealment to the end of the frame.
+    fn hold(&mut self, ahead_ns: i64) -> (u32, (f32, f32)) {
+        let missing = (FRAME_NS - ahead_ns).clamp(0, FRAME_NS) * 48 / 1_000_000;
+        let samples = (missing as u32).next_multiple_of(CONCEAL_UNIT).clamp(CONCEAL_UNIT, RTP_FRAME);
+        self.held += samples;
+        (samples, self.conceal(samples))
+    }
+
+    /// Counts `samples` more of concealment, and gives their gain.
+    fn conceal(&mut self, samples: u32) -> (f32, f32) {
+        let gain = |at: u32| {
+            let fade = at.saturating_sub(CONCEAL_FULL).min(CONCEAL_MAX - CONCEAL_FULL);
+            1.0 - fade as f32 / (CONCEAL_MAX - CONCEAL_FULL) as f32
+        };
+        let before = self.concealed;
+        self.concealed += samples;
+        (gain(before), gain(self.concealed))
+    }
+
+    /// Ends `first` unplayed if it is silence and too much, or if the delay is out of all bounds.
+    fn drop_to_catch_up(&mut self, now: MonoTime, cursor: u64, first: Stored) -> bool {
+        let tolerance = self.playout.slack(now, cursor);
+        let unheard = first.is_quiet() && tolerance - span_ns(first.samples) >= self.floor(first.samples) + SLACK_NS;
+        let forced = tolerance >= self.need(first.samples) + MAX_EXCESS_NS;
         if !(unheard || forced) || self.store.second().is_none() {
             return false;
         }
-        self.store.pop_first();
-        self.counts.end(PacketOutcome::Skipped);
+        self.drop_first(PacketOutcome::Skipped);
         self.advance_past(first, cursor);
         true
     }
@@ -404,104 +438,91 @@ impl JitterBuffer {
         self.state = State::Playing { cursor: end.max(cursor) };
     }
 
-    fn play(&mut self, due: MonoTime, cursor: u64, first: Stored) -> Step<'_> {
-        let fold = self.folds(due, cursor, first);
-        self.unfolded = if fold { 0 } else { self.unfolded.saturating_add(1) };
+    fn play(&mut self, cursor: u64, first: Stored) -> Step<'_> {
         let popped = self.store.pop_first().expect("invariant: the caller saw it");
         self.advance_past(first, cursor);
-        self.concealed = 0;
+        let resumes = std::mem::take(&mut self.resumes) || self.concealed > CONCEAL_FULL;
+        (self.concealed, self.held) = (0, 0);
         self.last_samples = first.samples;
+        self.last_copy = first.copy;
         if popped.is_dtx() {
             // Nothing to hear, and a decoder that is left alone resumes better than one that made noise.
-            self.counts.end(PacketOutcome::Skipped);
+            if !first.copy {
+                self.counts.end(PacketOutcome::Skipped);
+            }
             self.state = State::Idle { comfort: true };
             return Step::Comfort;
         }
-        self.counts.end(PacketOutcome::Played);
+        if first.copy {
+            self.playout.on_copy(first.at, first.timestamp);
+        } else {
+            self.counts.end(PacketOutcome::Played);
+        }
         Step::Decode {
             payload: self.store.payload(&popped),
             kind: first.kind,
             timestamp: first.timestamp,
             level: first.level,
-            fold,
+            copy: first.copy,
+            resumes,
         }
     }
 
-    /// Whether `first` and its successor should be played in the time of one.
-    fn folds(&self, due: MonoTime, cursor: u64, first: Stored) -> bool {
-        let follows = |second: &Stored| {
-            !second.is_dtx()
-                && second.seq == first.seq + 1
-                && second.timestamp == first.timestamp + u64::from(first.samples)
-                && second.samples == first.samples
-        };
-        first.samples <= RTP_FRAME
-            && !first.is_dtx()
-            && self.unfolded >= FOLD_EVERY
-            && self.playout.slack(due, cursor) - self.playout.target() >= span_ns(first.samples) + FOLD_MARGIN_NS
-            && self.store.second().is_some_and(follows)
-    }
-
     /// The next packet lies ahead of the clock: the sender paused, or packets between are missing.
-    fn bridge(&mut self, due: MonoTime, cursor: u64, first: Stored) -> Option<Bridge> {
-        let next = self.stream.as_ref().map_or(first.seq, |stream| stream.next);
-        let gap = first.timestamp - cursor;
-        let lost = first.seq.saturating_sub(next);
+    fn bridge(&mut self, now: MonoTime, ahead_ns: i64, cursor: u64, first: Stored) -> Option<Bridge> {
+        let lost = self.stream.as_ref().map_or(0, |stream| stream.lost_before(first.seq));
         if lost == 0 {
             // Every packet is here, so the sender left the gap out: silence until it is due.
             self.state = State::Idle { comfort: true };
             return None;
         }
-        if gap > u64::from(RTP_FRAME * MAX_CONCEALED) || self.concealed >= MAX_CONCEALED {
+        if self.concealed >= CONCEAL_MAX {
             self.state = State::Idle { comfort: false };
             return None;
         }
-        let samples = (gap as u32).min(self.last_samples).min(RTP_FRAME * 3);
-        let excess = self.playout.slack(due, cursor) - self.playout.target();
-        if excess < 0 {
-            // Sooner than the aim: what is missing may still come, and waiting for it gets us there.
-            self.concealed += 1;
-            return Some(Bridge::Conceal { samples, timestamp: cursor });
-        }
+        let gap = first.timestamp - cursor;
+        let samples = gap.min(u64::from(self.last_samples.min(RTP_FRAME * 3))) as u32;
+        let tolerance = self.playout.slack(now, cursor);
+        let need = self.need(self.last_samples);
         let repairs = first.fec && gap <= u64::from(self.last_samples);
-        self.playout.on_loss(due, first.fec);
+        // If concealment has already filled its place, go on with what is here: that gives the delay back.
+        let filled = self.held > 0 && tolerance - span_ns(samples) >= need;
+        if !filled && !repairs && tolerance < need {
+            // Sooner than the aim: what is missing may still come, and waiting for it gets us there.
+            let (samples, gain) = self.hold(ahead_ns);
+            return Some(Bridge::Conceal { samples, timestamp: cursor, gain });
+        }
+        if repairs {
+            self.playout.on_copy(first.at, cursor);
+        }
         self.state = State::Playing { cursor: cursor + u64::from(samples) };
-        // A frame that is lost anyway is the best one to give back delay with: if concealment has
-        // already filled its place, go on with what is here.
-        if self.concealed > 0 && excess >= span_ns(samples) {
+        if filled {
+            self.held = self.held.saturating_sub(samples);
             return None;
         }
-        self.concealed += 1;
-        Some(if repairs {
-            Bridge::Recover { samples, timestamp: cursor }
-        } else {
-            Bridge::Conceal { samples, timestamp: cursor }
-        })
+        if repairs {
+            (self.concealed, self.held) = (0, 0);
+            return Some(Bridge::Recover { samples, timestamp: cursor });
+        }
+        let gain = self.conceal(samples);
+        Some(Bridge::Conceal { samples, timestamp: cursor, gain })
     }
 
     fn materialise(&self, bridge: Bridge) -> Step<'_> {
         match bridge {
-            Bridge::Conceal { samples, timestamp } => Step::Conceal { samples, timestamp },
+            Bridge::Conceal { samples, timestamp, gain } => Step::Conceal { samples, timestamp, gain },
             Bridge::Recover { samples, timestamp } => {
                 let first = self.store.first().expect("invariant: the gap ends at a waiting packet");
                 Step::Recover { next: self.store.payload(first), level: first.level, samples, timestamp }
             }
         }
     }
-
-    /// The packet `dropped` left the front of the store unplayed: go on with the one after it.
-    fn skip_to_first_after(&mut self, dropped: u64) {
-        if let Some(stream) = &mut self.stream {
-            stream.next = dropped + 1;
-        }
-        self.state = State::Idle { comfort: false };
-    }
 }
 
 #[derive(Clone, Copy, Debug)]
 enum Bridge {
     Recover { samples: u32, timestamp: u64 },
-    Conceal { samples: u32, timestamp: u64 },
+    Conceal { samples: u32, timestamp: u64, gain: (f32, f32) },
 }
 
 /// Length of a span of RTP clock.

@@ -16,6 +16,7 @@ mod conversation;
 mod inlet;
 mod jitter;
 mod source;
+mod stretch;
 
 mod gate;
 mod plan;
@@ -33,6 +34,7 @@ mod pcm;
 mod receiver;
 pub mod stages;
 mod telemetry;
+mod tones;
 
 pub use command::{Command, Control, Retired};
 pub use conversation::Conversation;
@@ -41,10 +43,11 @@ pub use limits::{
     BusRate, ConfigError, ConversationConfig, Effort, EncodeClass, GateConfig, Limits, MAX_FRAME_SAMPLES, MAX_SLOTS,
     OpusSettings, RTP_FRAME,
 };
-pub use outcome::{FrameCounts, FrameOutcome, PacketCounts, PacketOutcome};
+pub use outcome::{FrameCounts, FrameOutcome, PacketCounts, PacketOutcome, StretchCounts, Stretched};
 pub use pcm::{AppEar, AppMouth, MixedFrame, Samples, UnmixedFrame};
 pub use plan::{MixPlan, Participant, PlanBuilder};
 pub use receiver::{AppEarConfig, LaneConfig, Receiver, ReceiverError, RtpReceiverConfig};
 pub use slots::{InletSlot, ReceiverSlot, Slot, Slots, SourceSlot};
 pub use source::Source;
+pub use tones::{Tones, TonesError};
 pub use telemetry::{Event, Inspection, LevelPage, SourceLevel, SourceReading, TickRecord, TimedEvent};

@@ -20,6 +20,41 @@ pub enum FrameOutcome {
     Concealed,
 }
 
+/// What was done to the length of a frame's audio to bring the playout delay to its aim. A mark beside the outcome:
+/// stretched audio is decoded (or recovered) all the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Stretched {
+    /// Nothing.
+    #[default]
+    No,
+    /// A span was left out.
+    Shorter,
+    /// A span was repeated.
+    Longer,
+}
+
+/// Frames that were stretched.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StretchCounts {
+    /// See [`Stretched::Shorter`].
+    pub shorter: u64,
+    /// See [`Stretched::Longer`].
+    pub longer: u64,
+}
+
+impl StretchCounts {
+    pub(crate) fn add(&mut self, stretched: Stretched) {
+        self.shorter += u64::from(stretched == Stretched::Shorter);
+        self.longer += u64::from(stretched == Stretched::Longer);
+    }
+
+    /// Adds another count to this one.
+    pub fn merge(&mut self, other: &Self) {
+        self.shorter += other.shorter;
+        self.longer += other.longer;
+    }
+}
+
 /// How one received packet ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PacketOutcome {

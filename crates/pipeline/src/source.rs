@@ -12,18 +12,18 @@ mod voice;
 
 use antiphon_codec::CodecError;
 use antiphon_rt::MonoTime;
-use antiphon_rtp::{AudioLevel, RtpTimestamp, SourceId};
+use antiphon_rtp::{AudioLevel, RtpTimestamp, SeqNo, SourceId};
 
 use crate::gate::{Gate, mean_square};
 use crate::jitter::{Arrival, Insert};
 use crate::pcm::AppMouth;
 use crate::{
     ConversationConfig, FrameCounts, FrameOutcome, InletSlot, PacketCounts, PacketOutcome, RTP_FRAME, SourceReading,
-    SourceSlot,
+    SourceSlot, StretchCounts, Stretched,
 };
 use app_feed::AppFeed;
 use rtp_feed::RtpFeed;
-use skip::Need;
+use skip::{Hearing, Need};
 
 /// Idle ticks after which a lane is free for somebody else: 10 s.
 const LANE_IDLE_TICKS: u32 = 500;
@@ -147,12 +147,20 @@ impl Source {
         }
     }
 
-    /// Frames that two packets were folded into, to give back delay without a gap; they count as decoded too.
+    /// Its frames that were stretched, to change the playout delay without a gap.
     #[must_use]
-    pub fn folds(&self) -> u64 {
+    pub fn stretches(&self) -> StretchCounts {
         match &self.feed {
-            Feed::Rtp(feed) => feed.folds(),
-            Feed::App(_) => 0,
+            Feed::Rtp(feed) => feed.stretches(),
+            Feed::App(_) => StretchCounts::default(),
+        }
+    }
+
+    /// What was done to the length of the audio its last frame was taken from.
+    pub(crate) fn stretched(&self) -> Stretched {
+        match &self.feed {
+            Feed::Rtp(feed) => feed.stretched(),
+            Feed::App(_) => Stretched::No,
         }
     }
 
@@ -300,6 +308,20 @@ impl Source {
         feed.insert(arrival)
     }
 
+    /// Takes in the copy of an older packet that rode with one received at `at` (RFC 2198). O(packet).
+    pub(crate) fn insert_redundant(&mut self, seq: SeqNo, timestamp: RtpTimestamp, payload: &[u8], at: MonoTime) {
+        if let Feed::Rtp(feed) = &mut self.feed {
+            feed.insert_redundant(seq, timestamp, payload, at);
+        }
+    }
+
+    /// Takes note that a packet which is not audio has this sequence number.
+    pub(crate) fn note_seq(&mut self, seq: SeqNo) {
+        if let Feed::Rtp(feed) = &mut self.feed {
+            feed.note_seq(seq);
+        }
+    }
+
     /// Packets that ended since the last call.
     pub(crate) fn take_packet_counts(&mut self) -> PacketCounts {
         match &mut self.feed {
@@ -314,15 +336,16 @@ impl Source {
         let mut underrun = false;
         let fade = std::mem::replace(&mut self.fade, Fade::None);
         let muted = self.muted && fade != Fade::Out;
-        let need = match self.gate.is_open() {
-            _ if muted || !heard => Need::Unheard,
-            true => Need::Open,
-            false => Need::Gated,
+        let hearing = match self.gate.is_open() {
+            _ if muted || !heard => Hearing::Unheard,
+            true => Hearing::Open,
+            false => Hearing::Gated,
         };
+        let need = Need { hearing, quiet_from: self.gate.quiet_from(), loud: self.gate.open_at() };
         let mut stamped_power = 0.0;
         let outcome = match &mut self.feed {
             Feed::Rtp(feed) => {
-                let quiet = need == Need::Unheard || self.gate.is_quiet();
+                let quiet = hearing == Hearing::Unheard || self.gate.is_quiet();
                 let (outcome, timestamp) = feed.produce(now, need, quiet, &mut self.frame);
                 self.timestamp = timestamp;
                 stamped_power = feed.take_skipped_power();
@@ -388,6 +411,7 @@ impl Source {
             muted: self.muted,
             packets: self.packets(),
             frames,
+            stretches: self.stretches(),
             target_delay_ms: millis(target),
             playout_delay_ms: millis(delay),
         }

@@ -36,7 +36,7 @@ impl Jitter {
 
     /// Decides what comes next; whether that is a packet to decode.
     pub fn next(&mut self, due: MonoTime) -> bool {
-        matches!(self.0.next(due, false), Step::Decode { .. })
+        matches!(self.0.next(due, 0, false), Step::Decode { .. })
     }
 
     /// How its packets ended.

@@ -4,10 +4,12 @@
 //! overflow the newest is dropped and counted in the next record. Not here: how long the tick
 //! took (the runner measures that) and histograms (the engine keeps those).
 
+use std::time::Duration;
+
 use antiphon_rt::MonoTime;
 use antiphon_rtp::{AudioLevel, SourceId};
 
-use crate::{Effort, FrameCounts, InletSlot, PacketCounts, SourceSlot};
+use crate::{Effort, FrameCounts, InletSlot, PacketCounts, ReceiverSlot, SourceSlot, StretchCounts};
 
 /// What one tick did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -65,6 +67,8 @@ pub struct TickRecord {
     pub packets: PacketCounts,
     /// Frames of this tick, one per source.
     pub frames: FrameCounts,
+    /// Those of them that were stretched.
+    pub stretches: StretchCounts,
     /// Time stamp counter cycles of the whole tick; 0 where the machine has no such counter.
     pub cycles: u64,
     /// The share of `cycles` spent inside libopus encode and decode calls.
@@ -124,6 +128,33 @@ pub enum Event {
         /// The source it feeds.
         source: SourceSlot,
     },
+    /// A participant began to dial a digit.
+    ToneStarted {
+        /// The source of its leg.
+        source: SourceSlot,
+        /// The participant.
+        source_id: SourceId,
+        /// `0` to `9`, `*`, `#`, `A` to `D`.
+        digit: char,
+    },
+    /// A digit is over; told once, however often the network repeats it.
+    Tone {
+        /// The source of its leg.
+        source: SourceSlot,
+        /// The participant.
+        source_id: SourceId,
+        /// `0` to `9`, `*`, `#`, `A` to `D`.
+        digit: char,
+        /// Power in -dBm0, 0 to 63, as its sender says.
+        volume: u8,
+        /// How long it lasted, as far as its packets came.
+        duration: Duration,
+    },
+    /// A row of digits was sent ([`crate::Command::SendTones`]).
+    TonesSent {
+        /// To whom.
+        receiver: ReceiverSlot,
+    },
 }
 
 /// An event with its tick.
@@ -156,6 +187,8 @@ pub struct SourceReading {
     pub packets: PacketCounts,
     /// Its frames so far.
     pub frames: FrameCounts,
+    /// Those of its frames that were stretched.
+    pub stretches: StretchCounts,
     /// Delay its jitter buffer aims at, in milliseconds beyond the fastest packet.
     pub target_delay_ms: u32,
     /// Delay it plays with, in milliseconds beyond the fastest packet.

@@ -2,7 +2,9 @@
 //!
 //! Takes at most `limits.packets_per_inlet` packets from each leg; the rest wait in its ring.
 
+use antiphon_codec::PacketInfo;
 use antiphon_rt::packet_ring::MAX_PACKET;
+use antiphon_rtp::red::{RedBlock, RedPayload};
 use antiphon_rtp::{RtpPacket, RtpTimestamp, SourceId};
 
 use super::Conversation;
@@ -11,8 +13,12 @@ use crate::jitter::{Arrival, FrameKind, Insert};
 use crate::receiver::LanePacket;
 use crate::slots::Slot;
 use crate::telemetry::Event;
+use crate::tones::Report;
 use crate::{Inlet, InletSlot, PacketOutcome, Source, SourceSlot, bits};
 
+/// Older blocks of a RED packet that are looked at, and how many packets back one may lie.
+const OLDER_BLOCKS: usize = 4;
+const MAX_BACK: u32 = 16;
 /// Ticks of the buffer's clock to one of G.711's.
 const G711_RATIO: u32 = 6;
 /// Ticks between two complaints of one inlet about missing lanes: a second.
@@ -36,6 +42,10 @@ impl Conversation {
                 };
                 self.record.packets_refused += u32::from(!taken);
             }
+            if !inlet.tones.is_idle() {
+                inlet.tones.expire(self.tick);
+                self.tell_tones(&mut inlet);
+            }
             self.inlets[index] = Some((slot, inlet));
         }
     }
@@ -58,13 +68,27 @@ impl Conversation {
             },
             Route::Refused => return false,
         };
+        if let Some(Payload::TelephoneEvent { clock }) = inlet.payload(packet.payload_type()) {
+            self.take_digits(inlet, packet, source_slot, clock);
+            return true;
+        }
         // G.711's clock of 8 kHz, told to the buffer in the one of Opus. Six turns of this one are one of that, so that
         // neither wrap shows.
         let scaled = RtpTimestamp::new(packet.timestamp().as_u32().wrapping_mul(G711_RATIO));
-        let (kind, timestamp) = match inlet.payload(packet.payload_type()) {
-            Some(Payload::Opus) => (FrameKind::Opus, packet.timestamp()),
-            Some(Payload::Pcmu) => (FrameKind::Mulaw, scaled),
-            Some(Payload::Pcma) => (FrameKind::Alaw, scaled),
+        let mut older = None;
+        let (kind, timestamp, payload) = match inlet.payload(packet.payload_type()) {
+            Some(Payload::Opus) => (FrameKind::Opus, packet.timestamp(), packet.payload()),
+            Some(Payload::Pcmu) => (FrameKind::Mulaw, scaled, packet.payload()),
+            Some(Payload::Pcma) => (FrameKind::Alaw, scaled, packet.payload()),
+            Some(Payload::Red) => {
+                let Ok(red) = RedPayload::parse(packet.payload()) else { return false };
+                let primary = red.primary();
+                if inlet.payload(primary.payload_type) != Some(Payload::Opus) {
+                    return false;
+                }
+                older = Some(red);
+                (FrameKind::Opus, packet.timestamp(), primary.data)
+            }
             _ => return false,
         };
         let level = inlet.level(packet).map(|stamp| stamp.level);
@@ -72,15 +96,24 @@ impl Conversation {
         if restarted {
             source.restart();
         }
-        let arrival = Arrival { at, seq: packet.seq(), timestamp, payload: packet.payload(), kind, level };
+        let arrival = Arrival { at, seq: packet.seq(), timestamp, payload, kind, level };
         let insert = source.insert(&arrival);
+        let fresh = !matches!(insert, Insert::Ended(PacketOutcome::Duplicate));
+        for block in older.into_iter().flatten().take(OLDER_BLOCKS).filter(|block| fresh && block.offset > 0) {
+            if inlet.payload(block.payload_type) == Some(Payload::Opus)
+                && let Some(back) = packets_back(&block)
+            {
+                let (seq, timestamp) = (packet.seq().offset(-back), timestamp.rewind(block.offset.into()));
+                source.insert_redundant(seq, timestamp, block.data, at);
+            }
+        }
         let (muted, source_id) = (source.is_muted(), source.source_id());
         self.wake(source_slot.index());
         if restarted || insert == Insert::Restarted {
             self.event(Event::StreamRestarted { source: source_slot });
         }
         let useless = matches!(insert, Insert::Ended(PacketOutcome::Duplicate | PacketOutcome::Skipped));
-        if !muted && !useless && kind == FrameKind::Opus {
+        if !muted && !useless {
             let packet = LanePacket {
                 tick: self.tick,
                 at: self.now,
@@ -91,11 +124,45 @@ impl Conversation {
                 seq: packet.seq(),
                 timestamp: packet.timestamp(),
                 level,
-                payload: packet.payload(),
+                kind,
+                payload,
             };
             self.forward(&packet, out);
         }
         true
+    }
+
+    /// Reads a packet of digits, which takes a number of the stream of audio but no part in it.
+    fn take_digits(&mut self, inlet: &mut Inlet, packet: &RtpPacket<'_>, source_slot: SourceSlot, clock: u32) {
+        if inlet.is_main(packet.ssrc()) {
+            if let Some(source) = self.source(source_slot) {
+                source.note_seq(packet.seq());
+            }
+            for index in self.lane_receivers.iter() {
+                if let Some((_, receiver)) = &mut self.receivers[index]
+                    && let Some(lanes) = receiver.rtp_out().and_then(|out| out.lanes.as_mut())
+                {
+                    lanes.skip(source_slot, packet.ssrc(), packet.seq());
+                }
+            }
+        }
+        if inlet.main() == Some(source_slot) {
+            inlet.tones.hear(packet.payload(), packet.timestamp(), clock, self.tick);
+            self.tell_tones(inlet);
+        }
+    }
+
+    fn tell_tones(&mut self, inlet: &mut Inlet) {
+        let Some(slot) = inlet.main() else { return };
+        let Some(source_id) = self.source(slot).map(|source| source.source_id()) else { return };
+        for report in inlet.tones.take_reports() {
+            self.event(match report {
+                Report::Started { digit } => Event::ToneStarted { source: slot, source_id, digit },
+                Report::Ended { digit, volume, duration } => {
+                    Event::Tone { source: slot, source_id, digit, volume, duration }
+                }
+            });
+        }
     }
 
     /// Forwards a packet to every receiver with lanes that hears its source.
@@ -182,6 +249,7 @@ impl Conversation {
             let dry = source.produce(now, heard);
             self.record.app_underruns += u32::from(dry);
             self.record.frames.add(source.outcome());
+            self.record.stretches.add(source.stretched());
             self.record.packets.merge(&source.take_packet_counts());
             let (open, source_id) = (source.is_active(), source.source_id());
             self.record.talking += u32::from(open);
@@ -238,4 +306,13 @@ impl Conversation {
         let source_id = holder.map(Source::source_id);
         self.event(Event::DominantSpeaker { source, source_id, level });
     }
+}
+
+/// How many packets ago a redundant block was sent by itself: its age, if that is a whole number of its frames
+/// (RFC 2198 gives an age, no number).
+fn packets_back(block: &RedBlock<'_>) -> Option<i32> {
+    let samples = PacketInfo::parse(block.data).ok()?.samples_48k();
+    let age = u32::from(block.offset);
+    let back = age / samples.max(1);
+    (age.is_multiple_of(samples.max(1)) && back <= MAX_BACK).then_some(back as i32)
 }

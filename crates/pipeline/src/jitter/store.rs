@@ -4,6 +4,7 @@
 //! cache. Invariant: `order` is sorted by sequence number and names each slot at most once;
 //! payload bytes of a popped packet stay readable until the next insertion.
 
+use antiphon_rt::MonoTime;
 use antiphon_rtp::AudioLevel;
 
 use super::FrameKind;
@@ -17,6 +18,10 @@ pub(crate) struct Stored {
     pub(crate) timestamp: u64,
     /// Duration in RTP clock.
     pub(crate) samples: u32,
+    /// When it, or what it rode with, arrived.
+    pub(crate) at: MonoTime,
+    /// It rode with another packet; its own has not come.
+    pub(crate) copy: bool,
     /// Whether it carries an FEC copy of its predecessor.
     pub(crate) fec: bool,
     pub(crate) kind: FrameKind,
@@ -63,9 +68,10 @@ impl Store {
         }
     }
 
+    /// Packets in it; copies of others are none.
     #[cfg(test)]
-    pub(crate) fn len(&self) -> usize {
-        self.order.len()
+    pub(crate) fn packets(&self) -> usize {
+        self.order.iter().filter(|stored| !stored.copy).count()
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -1,19 +1,24 @@
 //! Packets to frames: jitter buffer, decoder and the queue of decoded samples between them.
 //!
 //! One per source fed by RTP; runs in the tick. Asks the jitter buffer for steps until the queue holds a
-//! frame, and takes the frame off its front. Not here: the talk gate, mute, when to play what (see `jitter`).
+//! frame, stretches what is queued if the buffer wishes so, and takes the frame off the front. Not here: the talk
+//! gate, mute, when to play what (see `jitter`), how to stretch (see `stretch`).
 
 use antiphon_codec::CodecError;
 use antiphon_rt::MonoTime;
-use antiphon_rtp::RtpTimestamp;
+use antiphon_rtp::{RtpTimestamp, SeqNo};
 
+use super::ramp;
 use super::skip::Need;
 use super::voice::{Packet, Voice};
-use crate::jitter::{Arrival, FrameKind, Insert, JitterBuffer, Step};
-use crate::{BusRate, ConversationConfig, FrameOutcome, PacketCounts, RTP_FRAME};
+use crate::gate::mean_square;
+use crate::jitter::{Arrival, FrameKind, Insert, JitterBuffer, Step, Wish};
+use crate::stretch;
+use crate::{BusRate, ConversationConfig, FrameOutcome, PacketCounts, RTP_FRAME, StretchCounts, Stretched};
 
-/// Bus samples the decoded queue holds: the longest packet and a frame.
-const QUEUE_48K: u32 = 5_760 + RTP_FRAME;
+/// Bus samples the decoded queue holds: the longest packet, a frame, and what stretch may add.
+const QUEUE_48K: u32 = 5_760 + 2 * RTP_FRAME;
+
 pub(super) struct RtpFeed {
     rate: BusRate,
     jitter: JitterBuffer,
@@ -21,9 +26,8 @@ pub(super) struct RtpFeed {
     /// Decoded samples that no tick has taken yet.
     queue: Box<[f32]>,
     queued: usize,
-    /// The frame being folded into the next one.
-    fold: Box<[f32]>,
-    folds: u64,
+    stretches: StretchCounts,
+    stretched: Stretched,
     /// What the samples at the front of the queue are.
     queue_outcome: FrameOutcome,
     /// RTP time of the sample at the front of the queue.
@@ -45,11 +49,11 @@ impl RtpFeed {
         Ok(Self {
             rate,
             jitter: JitterBuffer::new(),
-            voice: Voice::new(rate, &config.gate)?,
+            voice: Voice::new(rate)?,
             queue: vec![0.0; rate.bus_samples(QUEUE_48K)].into(),
             queued: 0,
-            fold: vec![0.0; rate.frame_samples()].into(),
-            folds: 0,
+            stretches: StretchCounts::default(),
+            stretched: Stretched::No,
             queue_outcome: FrameOutcome::Skipped,
             queue_timestamp: 0,
             reported: PacketCounts::default(),
@@ -60,8 +64,13 @@ impl RtpFeed {
         *self.jitter.counts()
     }
 
-    pub(super) fn folds(&self) -> u64 {
-        self.folds
+    pub(super) fn stretches(&self) -> StretchCounts {
+        self.stretches
+    }
+
+    /// What was done to the length of the audio the last frame was taken from.
+    pub(super) fn stretched(&self) -> Stretched {
+        self.stretched
     }
 
     /// Whether nothing plays and no packet waits; decoded samples may be left.
@@ -76,7 +85,7 @@ impl RtpFeed {
 
     /// The delay aimed at and the delay played with, in nanoseconds.
     pub(super) fn delays_ns(&self, now: MonoTime) -> (i64, i64) {
-        (self.jitter.target_ns(), self.jitter.delay_ns(now))
+        (self.jitter.target_ns(), self.jitter.delay_ns(now, self.queued_ns()))
     }
 
     /// Loudest stamp among the packets skipped for the last frame, as a mean square.
@@ -91,6 +100,14 @@ impl RtpFeed {
 
     pub(super) fn insert(&mut self, arrival: &Arrival<'_>) -> Insert {
         self.jitter.insert(arrival)
+    }
+
+    pub(super) fn insert_redundant(&mut self, seq: SeqNo, timestamp: RtpTimestamp, payload: &[u8], at: MonoTime) {
+        self.jitter.insert_redundant(seq, timestamp, payload, at);
+    }
+
+    pub(super) fn note_seq(&mut self, seq: SeqNo) {
+        self.jitter.note_seq(seq);
     }
 
     /// Packets that ended since the last call.
@@ -109,83 +126,122 @@ impl RtpFeed {
         quiet: bool,
         frame: &mut [f32],
     ) -> (FrameOutcome, RtpTimestamp) {
-        let rate = self.rate;
+        self.stretched = Stretched::No;
+        if self.queued == 0 && self.jitter.is_idle() {
+            let timestamp = self.queue_timestamp;
+            self.queue_timestamp += u64::from(RTP_FRAME);
+            return (self.jitter.idle_outcome(), RtpTimestamp::new(timestamp as u32));
+        }
         let mut outcome = if self.queued > 0 { self.queue_outcome } else { FrameOutcome::Skipped };
-        let mut timestamp = self.queue_timestamp;
-        let mut first = self.queued == 0;
-        while self.queued < frame.len() {
-            if self.queued == 0 && self.jitter.is_idle() {
-                self.queue_timestamp += u64::from(RTP_FRAME);
-                return (self.jitter.idle_outcome(), RtpTimestamp::new(timestamp as u32));
-            }
-            let ahead = std::time::Duration::from_nanos(self.queued as u64 * 1_000_000_000 / u64::from(rate.hz()));
-            let (stretch, at) = self.fill(now + ahead, need, quiet, rate);
-            if first {
-                timestamp = at;
-                first = false;
-            }
-            outcome = outcome.max(stretch);
-            self.queue_outcome = stretch;
+        outcome = outcome.max(self.fill(now, need, quiet, frame.len()));
+        let longer = self.stretch(now);
+        if self.queued < frame.len() {
+            outcome = outcome.max(self.fill(now, need, quiet, frame.len()));
         }
         if outcome > FrameOutcome::Comfort {
             frame.copy_from_slice(&self.queue[..frame.len()]);
         }
         self.queue.copy_within(frame.len()..self.queued, 0);
         self.queued -= frame.len();
-        self.queue_timestamp = timestamp + u64::from(RTP_FRAME);
+        let timestamp = self.queue_timestamp;
+        let longer = self.rate.rtp_span(longer);
+        self.queue_timestamp = timestamp.saturating_add_signed(i64::from(RTP_FRAME) - longer);
         // The wire number is the low half of the extended one.
         (outcome, RtpTimestamp::new(timestamp as u32))
     }
 
-    /// Adds the next stretch of audio to the queue: at least 2.5 ms, at most one packet.
-    fn fill(&mut self, due: MonoTime, need: Need, quiet: bool, rate: BusRate) -> (FrameOutcome, u64) {
-        let mut folded = None;
-        loop {
-            let room = &mut self.queue[self.queued..];
-            let (outcome, timestamp, samples) = match self.jitter.next(due, quiet) {
-                Step::Decode { payload, kind, timestamp, level, fold } => {
-                    let (outcome, samples) = self.voice.decode(Packet { payload, kind, level }, need, room);
-                    if outcome == FrameOutcome::Skipped {
-                        self.jitter.was_skipped();
-                    } else if fold && samples <= self.fold.len() {
-                        self.fold[..samples].copy_from_slice(&room[..samples]);
-                        folded = Some((samples, timestamp));
-                        continue;
-                    }
-                    (outcome, timestamp, samples)
-                }
-                Step::Recover { next, level, samples, timestamp } => {
-                    let bus = rate.bus_samples(samples);
-                    let next = Packet { payload: next, kind: FrameKind::Opus, level };
-                    (self.voice.recover(next, need, bus, room), timestamp, bus)
-                }
-                Step::Conceal { samples, timestamp } => {
-                    let bus = rate.bus_samples(samples);
-                    (self.voice.conceal(&mut room[..bus]), timestamp, bus)
-                }
-                step @ (Step::Comfort | Step::Idle) => {
-                    let silence = rate.bus_samples(RTP_FRAME).min(room.len());
-                    room[..silence].fill(0.0);
-                    self.queued += silence;
-                    let outcome = if step == Step::Comfort { FrameOutcome::Comfort } else { FrameOutcome::Skipped };
-                    return (outcome, self.queue_timestamp);
-                }
-            };
-            let first = folded.map_or(timestamp, |(_, first)| first);
-            if let Some((folded, _)) = folded {
-                cross_fade(&self.fold[..folded.min(samples)], &mut self.queue[self.queued..]);
-                self.folds += 1;
-            }
-            self.queued += samples;
-            return (outcome, first);
-        }
+    fn queued_ns(&self) -> i64 {
+        self.queued as i64 * 1_000_000_000 / i64::from(self.rate.hz())
     }
-}
 
-/// Fades from `from` to what is in `to`, in place.
-fn cross_fade(from: &[f32], to: &mut [f32]) {
-    let step = 1.0 / from.len().max(1) as f32;
-    for (at, (to, from)) in to.iter_mut().zip(from).enumerate() {
-        *to = from + (*to - from) * (at as f32 * step);
+    /// Fills the queue up to a frame of `wanted` samples; what came of it at worst.
+    fn fill(&mut self, now: MonoTime, need: Need, quiet: bool, wanted: usize) -> FrameOutcome {
+        let mut worst = FrameOutcome::Skipped;
+        while self.queued < wanted {
+            let empty = self.queued == 0;
+            let (outcome, timestamp) = self.step(now, need, quiet, wanted);
+            if empty {
+                self.queue_timestamp = timestamp;
+            }
+            self.queue_outcome = outcome;
+            worst = worst.max(outcome);
+        }
+        worst
+    }
+
+    /// Adds the next piece of audio to the queue: at least 2.5 ms, at most one packet.
+    fn step(&mut self, now: MonoTime, need: Need, quiet: bool, wanted: usize) -> (FrameOutcome, u64) {
+        let (rate, ahead) = (self.rate, self.queued_ns());
+        let room = &mut self.queue[self.queued..];
+        let (outcome, timestamp, samples) = match self.jitter.next(now, ahead, quiet) {
+            Step::Decode { payload, kind, timestamp, level, copy, resumes } => {
+                let (outcome, samples) = self.voice.decode(Packet { payload, kind, level }, need, room);
+                if resumes {
+                    let fade = samples.min(rate.frame_samples() / 4);
+                    ramp(&mut room[..fade], 0.0, 1.0);
+                }
+                match outcome {
+                    FrameOutcome::Skipped => {
+                        self.jitter.was_skipped();
+                        (outcome, timestamp, samples)
+                    }
+                    FrameOutcome::Decoded if copy => (FrameOutcome::Recovered, timestamp, samples),
+                    outcome => (outcome, timestamp, samples),
+                }
+            }
+            Step::Recover { next, level, samples, timestamp } => {
+                let bus = rate.bus_samples(samples);
+                let next = Packet { payload: next, kind: FrameKind::Opus, level };
+                (self.voice.recover(next, need, bus, room), timestamp, bus)
+            }
+            Step::Conceal { samples, timestamp, gain: (from, to) } => {
+                let bus = rate.bus_samples(samples);
+                let outcome = self.voice.conceal(&mut room[..bus]);
+                if from < 1.0 || to < 1.0 {
+                    ramp(&mut room[..bus], from, to);
+                }
+                (outcome, timestamp, bus)
+            }
+            step @ (Step::Comfort | Step::Idle) => {
+                let silence = wanted - self.queued;
+                room[..silence].fill(0.0);
+                let outcome = if step == Step::Comfort { FrameOutcome::Comfort } else { FrameOutcome::Skipped };
+                (outcome, self.queue_timestamp, silence)
+            }
+        };
+        self.queued += samples;
+        (outcome, timestamp)
+    }
+
+    /// Makes what is queued shorter or longer if that brings the delay to its aim; by how many samples longer.
+    fn stretch(&mut self, now: MonoTime) -> isize {
+        let (shorter, wish) = match self.jitter.wish(now, self.queued_ns()) {
+            Wish::Keep => return 0,
+            Wish::Shorter(wish) => (true, wish),
+            Wish::Longer(wish) => (false, wish),
+        };
+        let silent = mean_square(&self.queue[..self.queued]) < stretch::SILENCE;
+        if !(silent || wish.rested && self.queue_outcome != FrameOutcome::Concealed) {
+            return 0;
+        }
+        let span = (wish.nanos * i64::from(self.rate.hz()) / 1_000_000_000) as usize;
+        let (len, rate) = (self.queued, self.rate);
+        let by = if shorter {
+            let by = stretch::shorten(&mut self.queue, len, span.min(len), wish.alike, rate);
+            self.queued -= by;
+            by
+        } else {
+            let most = (len + RTP_FRAME as usize).min(self.queue.len());
+            let by = stretch::lengthen(&mut self.queue[..most], len, span, wish.alike, rate);
+            self.queued += by;
+            by
+        };
+        if by == 0 {
+            return 0;
+        }
+        self.jitter.was_stretched();
+        self.stretched = if shorter { Stretched::Shorter } else { Stretched::Longer };
+        self.stretches.add(self.stretched);
+        if shorter { -(by as isize) } else { by as isize }
     }
 }
