@@ -68,6 +68,8 @@ pub fn receiver_config(leg: u32) -> RtpReceiverConfig {
         leg,
         ssrc: Ssrc::new(0x1000 + leg),
         payload_type: opus(),
+        red: None,
+        tones: None,
         first_seq: SeqNo::new(0),
         first_timestamp: RtpTimestamp::new(0),
         class: 0,
@@ -109,6 +111,16 @@ impl Room {
     /// If the machine has no memory for it.
     #[must_use]
     pub fn new(people: usize, talkers: usize) -> Self {
+        Self::with_groups(people, talkers, 1)
+    }
+
+    /// The same, but the people are split evenly into `groups` routing groups, and each talker is heard by about half of
+    /// the groups, another half each (see [`Room::group_hears`]). One group is the default group: everybody hears everybody.
+    ///
+    /// # Panics
+    /// As [`Room::new`].
+    #[must_use]
+    pub fn with_groups(people: usize, talkers: usize, groups: usize) -> Self {
         let config = config(people);
         let (egress_tx, egress) = packet_ring(people * 512 + 64 * 1024);
         let (conversation, mut control) = Conversation::new(&config, egress_tx).expect("invariant: valid settings");
@@ -116,6 +128,7 @@ impl Room {
         let mut inlets = Slots::new(people);
         let mut builder = PlanBuilder::new(&config.limits);
         let mut uplinks = Vec::new();
+        let (mut talking, mut members) = (Vec::new(), vec![Vec::new(); groups]);
         for leg in 0..people as u32 {
             let taken = (sources.take(), receivers.take(), inlets.take());
             let (Some(source), Some(receiver), Some(inlet)) = taken else { break };
@@ -132,10 +145,19 @@ impl Room {
             builder.participant(Participant {
                 source: Some(source),
                 receiver: Some(receiver),
-                in_default_group: true,
+                in_default_group: groups == 1,
                 unmixed: false,
             });
+            if talking.len() < talkers {
+                talking.push(source);
+            }
+            members[leg as usize % groups].push(receiver);
             uplinks.push(uplink);
+        }
+        for (group, members) in members.iter().enumerate().filter(|_| groups > 1) {
+            let heard = talking.iter().enumerate().filter(|(talker, _)| Self::group_hears(group, *talker));
+            let heard: Vec<_> = heard.map(|(_, source)| *source).collect();
+            builder.route(&heard, members);
         }
         control.publish(builder.build()).expect("invariant: the first plan has its credit");
         let voices = (0..talkers.min(8)).map(|voice| speech_packets(voice, 250)).collect();
@@ -144,6 +166,29 @@ impl Room {
             room.step();
         }
         room
+    }
+
+    /// Whether a routing group of [`Room::with_groups`] hears a talker: a fixed draw of one in two.
+    #[must_use]
+    pub fn group_hears(group: usize, talker: usize) -> bool {
+        let mixed = ((group * 64 + talker) as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        (mixed ^ (mixed >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 63 == 1
+    }
+
+    /// How many different mixes of talkers somebody hears in such a room, nobody hearing himself; mixes of nobody rest.
+    #[must_use]
+    pub fn distinct_mixes(people: usize, talkers: usize, groups: usize) -> usize {
+        let mut sets: Vec<u128> = (0..people)
+            .map(|person| {
+                let heard =
+                    |talker: &usize| *talker != person && (groups == 1 || Self::group_hears(person % groups, *talker));
+                (0..talkers.min(128)).filter(heard).fold(0, |set, talker| set | 1 << talker)
+            })
+            .filter(|set| *set != 0)
+            .collect();
+        sets.sort_unstable();
+        sets.dedup();
+        sets.len()
     }
 
     /// Puts this tick's packets into everybody's ring.

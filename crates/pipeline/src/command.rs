@@ -13,7 +13,7 @@ use ringbuf::{HeapCons, HeapProd};
 use antiphon_rt::handover::Publisher;
 
 use crate::telemetry::{Inspection, LevelPage, TickRecord, TimedEvent};
-use crate::{Inlet, InletSlot, Limits, MixPlan, Receiver, ReceiverSlot, Source, SourceSlot};
+use crate::{Inlet, InletSlot, Limits, MixPlan, Receiver, ReceiverSlot, Source, SourceSlot, Tones};
 
 /// A change to a conversation, made between two ticks.
 #[derive(Debug)]
@@ -37,6 +37,11 @@ pub enum Command {
     /// 300 ms, then shared with the others of that class. Ignored for a class the conversation does not have,
     /// one of another codec, and a receiver that is an app.
     SetClass(ReceiverSlot, u8),
+    /// Sends a row of digits to a receiver, in place of audio while it lasts; [`crate::Event::TonesSent`] follows. Up to
+    /// four rows wait for each other; more, and those to a receiver without telephone-events, are not sent.
+    SendTones(ReceiverSlot, Tones),
+    /// Whether packets to a receiver with RED carry the frame before too (RFC 2198); at first they do not.
+    SetRed(ReceiverSlot, bool),
     /// Fills a page with a reading of every source; it comes back as [`Retired::Inspection`].
     Inspect(Box<Inspection>),
     /// Fills a page with the level of everybody who talks; it comes back as [`Retired::Levels`].

@@ -58,6 +58,10 @@ pub struct Conversation {
     present_receivers: Bits,
     lane_receivers: Bits,
     app_receivers: Bits,
+    /// Receivers that get digits in place of audio.
+    dialing: Bits,
+    /// Somebody may get RED: frames are remembered for a tick.
+    red: bool,
 
     mixes: Vec<Option<Box<MixSlot>>>,
     /// Filled mix slots that nobody listens to.
@@ -141,6 +145,8 @@ impl Conversation {
             present_receivers: Bits::new(limits.receivers),
             lane_receivers: Bits::new(limits.receivers),
             app_receivers: Bits::new(limits.receivers),
+            dialing: Bits::new(limits.receivers),
+            red: false,
             mixes: none(limits.receivers),
             free_mixes: Vec::with_capacity(limits.receivers),
             empty_mixes,

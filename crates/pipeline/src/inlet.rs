@@ -10,6 +10,7 @@ use antiphon_rt::packet_ring::PacketReceiver;
 use antiphon_rtp::{LevelExtension, PayloadType, RtpPacket, SourceId, Ssrc};
 
 use crate::SourceSlot;
+use crate::tones::ToneReader;
 
 /// A media identification tag (RFC 5888), at most 16 bytes: the form it has in a header extension.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -90,6 +91,8 @@ pub struct Inlet {
     lane_capacity: usize,
     /// The tick from which a missing lane is worth telling again.
     complain_from: u64,
+    /// Digits that the main stream's sender dials.
+    pub(crate) tones: ToneReader,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -138,6 +141,7 @@ impl Inlet {
             lanes: Vec::with_capacity(lanes),
             lane_capacity: lanes,
             complain_from: 0,
+            tones: ToneReader::new(),
         })
     }
 
@@ -145,6 +149,16 @@ impl Inlet {
     #[must_use]
     pub fn ring_dropped(&self) -> u64 {
         self.ring.dropped()
+    }
+
+    /// Whether this is the SSRC of the main stream's audio.
+    pub(crate) fn is_main(&self, ssrc: Ssrc) -> bool {
+        self.main_ssrc == Some(ssrc)
+    }
+
+    /// The source fed by the main stream.
+    pub(crate) fn main(&self) -> Option<SourceSlot> {
+        self.main
     }
 
     /// What the packet's payload type stands for.

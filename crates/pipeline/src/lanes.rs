@@ -7,12 +7,15 @@
 
 use antiphon_rtp::{Extension, LevelExtension, RtpHeader, RtpTimestamp, SeqNo, Ssrc};
 
+use crate::jitter::FrameKind;
 use crate::receiver::{LaneConfig, LanePacket};
 use crate::slots::Slot;
 use crate::{RTP_FRAME, SourceSlot};
 
 /// A sequence step beyond this is a break in forwarding, not a loss: numbers go on from the last.
 const MAX_GAP: i16 = 50;
+/// The RTP clock of G.711 per tick.
+const G711_FRAME: u32 = 160;
 
 /// One receiver's lanes: the numbers last used for each source.
 #[derive(Debug)]
@@ -39,8 +42,25 @@ impl LaneTable {
         Self { config, lanes: vec![None; sources].into() }
     }
 
-    /// Writes the packet under its lane's numbers; gives its length, or `None` if it does not fit.
+    /// Passes over a packet of `source` that is not forwarded, so that it does not look lost.
+    pub(crate) fn skip(&mut self, source: SourceSlot, ssrc: Ssrc, seq: SeqNo) {
+        let numbers = self.lanes.get_mut(source.index()).and_then(Option::as_mut);
+        let Some(numbers) = numbers.filter(|numbers| numbers.source == source && numbers.ssrc == ssrc) else { return };
+        let step = seq.distance_from(numbers.seq_in);
+        if (1..=MAX_GAP).contains(&step) {
+            numbers.seq_in = seq;
+            numbers.seq_out = numbers.seq_out.offset(i32::from(step) - 1);
+        }
+    }
+
+    /// Writes the packet under its lane's numbers; gives its length, or `None` if it does not fit or its codec was not
+    /// agreed.
     pub(crate) fn write(&mut self, packet: &LanePacket<'_>, out: &mut [u8]) -> Option<usize> {
+        let payload_type = match packet.kind {
+            FrameKind::Opus => self.config.payload_type,
+            FrameKind::Mulaw => self.config.pcmu?,
+            FrameKind::Alaw => self.config.pcma?,
+        };
         let lane = self.lanes.get_mut(packet.source.index())?;
         let ssrc = Ssrc::new(self.config.ssrc_base.wrapping_add(packet.source.as_u32()));
         let numbers = lane.filter(|numbers| numbers.source == packet.source);
@@ -64,7 +84,7 @@ impl LaneTable {
         let extensions = [mid, stamped.map_or(mid, |(id, data)| Extension { id, data })];
         let header = RtpHeader {
             marker: packet.marker,
-            payload_type: self.config.payload_type,
+            payload_type,
             seq,
             timestamp,
             ssrc,
@@ -92,7 +112,8 @@ fn number(last: Option<&LaneNumbers>, packet: &LanePacket<'_>, base: u32) -> (Se
         );
     }
     let ticks = packet.tick.saturating_sub(last.tick).max(1);
-    let elapsed = (ticks as u32).wrapping_mul(RTP_FRAME);
+    let frame = if packet.kind == FrameKind::Opus { RTP_FRAME } else { G711_FRAME };
+    let elapsed = (ticks as u32).wrapping_mul(frame);
     (last.seq_out.next(), last.timestamp_out.advance(elapsed))
 }
 
@@ -107,6 +128,8 @@ mod tests {
     fn table() -> LaneTable {
         let config = LaneConfig {
             payload_type: PayloadType::new(96).unwrap(),
+            pcmu: None,
+            pcma: PayloadType::new(8),
             mid: (4, Mid::new("lanes").unwrap()),
             level_extension: Some(1),
             ssrc_base: 1_000,
@@ -126,6 +149,7 @@ mod tests {
             seq: SeqNo::new(seq),
             timestamp: RtpTimestamp::new(timestamp),
             level: Some(AudioLevel::new(30)),
+            kind: FrameKind::Opus,
             payload: &[1, 2, 3],
         };
         let mut out = [0; 200];
@@ -149,6 +173,37 @@ mod tests {
                 send(&mut table, index as u64, 5, 65_534_u16.wrapping_add(step), (u32::MAX - 100).wrapping_add(media));
             assert_eq!(got, (ssrc, seq.wrapping_add(step), ts.wrapping_add(media)));
         }
+    }
+
+    #[test]
+    fn digits_leave_no_gap_and_a_codec_not_agreed_is_not_forwarded() {
+        let mut table = table();
+        let (ssrc, seq, ts) = send(&mut table, 0, 5, 100, 5_000);
+        let source = SourceSlot::from_parts(2, 1);
+        for digit in [101, 102, 104, 103, 105] {
+            table.skip(source, Ssrc::new(5), SeqNo::new(digit));
+        }
+        table.skip(source, Ssrc::new(9), SeqNo::new(106));
+        // 103 came late, and may have been audio when 104 was passed over.
+        assert_eq!(send(&mut table, 6, 5, 106, 10_760), (ssrc, seq.wrapping_add(2), ts.wrapping_add(5_760)));
+        let packet = |kind| LanePacket {
+            tick: 7,
+            at: MonoTime::ZERO,
+            source,
+            source_id: SourceId::new(77),
+            ssrc: Ssrc::new(5),
+            marker: false,
+            seq: SeqNo::new(107),
+            timestamp: RtpTimestamp::new(1),
+            level: None,
+            kind,
+            payload: &[0xd5; 160],
+        };
+        let mut out = [0; 300];
+        assert_eq!(table.write(&packet(FrameKind::Mulaw), &mut out), None);
+        let len = table.write(&packet(FrameKind::Alaw), &mut out).unwrap();
+        let parsed = RtpPacket::parse(&out[..len]).unwrap();
+        assert_eq!((parsed.payload_type().as_u8(), parsed.payload().len()), (8, 160));
     }
 
     #[test]

@@ -62,6 +62,10 @@ pub(crate) struct MixSlot {
     frame: Box<[f32]>,
     payload: [u8; MAX_FRAME_BYTES],
     payload_len: usize,
+    /// The packet before, for RED, and its tick; kept only while somebody gets RED.
+    older: [u8; MAX_FRAME_BYTES],
+    older_len: usize,
+    older_tick: Option<u64>,
     csrcs: [SourceId; MAX_CSRCS],
     csrc_levels: CsrcLevels,
     csrc_count: usize,
@@ -114,6 +118,9 @@ impl MixSlot {
             frame: vec![0.0; samples].into(),
             payload: [0; MAX_FRAME_BYTES],
             payload_len: 0,
+            older: [0; MAX_FRAME_BYTES],
+            older_len: 0,
+            older_tick: None,
             csrcs: [SourceId::new(0); MAX_CSRCS],
             csrc_levels: CsrcLevels::collect([]),
             csrc_count: 0,
@@ -123,6 +130,7 @@ impl MixSlot {
 
     /// Continues exactly where `source` stands: the same samples in give the same packets out.
     pub(crate) fn copy_from(&mut self, source: &Self) {
+        self.older_tick = None;
         self.encoder.copy_state_from(&source.encoder).expect("invariant: all slots of a conversation have one shape");
         self.phone.copy_state_from(&source.phone).expect("invariant: all slots of a conversation have one shape");
         self.limiter.copy_from(&source.limiter);
@@ -135,6 +143,7 @@ impl MixSlot {
 
     /// Forgets everything, for a mix nobody heard before.
     pub(crate) fn start_afresh(&mut self) {
+        self.older_tick = None;
         self.encoder.reset().expect("invariant: a created encoder can be reset");
         self.phone.reset();
         self.limiter.reset();
@@ -261,6 +270,24 @@ impl MixSlot {
             self.phone.encode(&self.frame, &mut self.payload).expect("invariant: a frame is a multiple of the ratio")
         };
         true
+    }
+
+    /// Keeps the packet of `tick`, if there is one, to be repeated in the next.
+    pub(crate) fn remember(&mut self, tick: u64) {
+        if self.payload_len > 0 {
+            self.older[..self.payload_len].copy_from_slice(&self.payload[..self.payload_len]);
+            (self.older_len, self.older_tick) = (self.payload_len, Some(tick));
+        }
+    }
+
+    /// The tick of the packet before; none in a stream that has just begun.
+    pub(crate) fn older_tick(&self) -> Option<u64> {
+        self.older_tick
+    }
+
+    /// The packet before.
+    pub(crate) fn older(&self) -> &[u8] {
+        &self.older[..self.older_len]
     }
 
     /// No packet this tick, because nobody would get it.

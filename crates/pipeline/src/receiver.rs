@@ -5,19 +5,28 @@
 //! Invariants: the timestamp follows the tick, the sequence number the packets sent.
 //! Not here: what is in the mix. Spec: RFC 3550 §5.1, RFC 6464, RFC 6465, RFC 8843 §9.2.
 
-use antiphon_codec::CodecError;
+use antiphon_codec::{CodecError, g711};
 use antiphon_rt::MonoTime;
 use antiphon_rt::packet_ring::{MAX_PACKET, PacketMeta, PacketSender};
+use antiphon_rtp::red::{self, RedBlock};
 use antiphon_rtp::{
     AudioLevel, Extension, LevelExtension, PayloadType, RtpHeader, RtpTimestamp, SeqNo, SourceId, Ssrc,
 };
 
 use crate::inlet::Mid;
+use crate::jitter::FrameKind;
 use crate::lanes::LaneTable;
 use crate::mix::MixSlot;
 use crate::pcm::{AppEar, EarSender, MixedFrame, Samples, UnmixedFrame, ear};
 use crate::source::Source;
-use crate::{ConversationConfig, RTP_FRAME, SourceSlot, groups};
+use crate::tones::{ToneSender, ToneStep};
+use crate::{ConversationConfig, EncodeClass, RTP_FRAME, SourceSlot, Tones, groups};
+
+/// Most bytes of two frames in one packet: with header, extensions and SRTP it then stays within an Ethernet MTU
+/// after tunnels.
+const RED_BYTES: usize = 1_100;
+/// Room for a packet of digits with the longest mid.
+const TONE_BYTES: usize = 64;
 
 /// What was negotiated for a leg's sending direction.
 #[derive(Clone, Copy, Debug)]
@@ -26,8 +35,12 @@ pub struct RtpReceiverConfig {
     pub leg: u32,
     /// SSRC of the mix.
     pub ssrc: Ssrc,
-    /// Opus payload type, as the leg's peer numbers it.
+    /// Payload type of the class's codec, as the leg's peer numbers it.
     pub payload_type: PayloadType,
+    /// That of RED around it (RFC 2198), if negotiated; used once [`crate::Command::SetRed`] says so.
+    pub red: Option<PayloadType>,
+    /// That of telephone-events on the codec's clock (RFC 4733), if negotiated.
+    pub tones: Option<PayloadType>,
     /// Random first sequence number (RFC 3550 §5.1).
     pub first_seq: SeqNo,
     /// Random first timestamp.
@@ -49,6 +62,10 @@ pub struct RtpReceiverConfig {
 pub struct LaneConfig {
     /// Opus payload type on that m-line.
     pub payload_type: PayloadType,
+    /// That of G.711 by the mu-law, if negotiated; without it such sources are not forwarded.
+    pub pcmu: Option<PayloadType>,
+    /// That of G.711 by the A-law, likewise.
+    pub pcma: Option<PayloadType>,
     /// Header extension id and value of its mid.
     pub mid: (u8, Mid),
     /// Header extension id for the source's own level (RFC 6464), if negotiated.
@@ -105,8 +122,15 @@ pub(crate) struct RtpOut {
     next_seq: SeqNo,
     /// The tick of its last packet; none before the first.
     last_tick: Option<u64>,
+    /// The mix slot of that packet.
+    last_slot: u16,
     pub(crate) lanes: Option<LaneTable>,
     sent: u64,
+    /// RTP clock of a tick.
+    step: u16,
+    /// Packets carry the frame before too.
+    red: bool,
+    tones: Option<ToneSender>,
 }
 
 struct AppOut {
@@ -133,7 +157,21 @@ impl Receiver {
             return Err(ReceiverError::Class(config.class));
         }
         let lanes = config.lanes.map(|lanes| LaneTable::new(lanes, conversation.limits.sources));
-        let out = RtpOut { config, next_seq: config.first_seq, last_tick: None, lanes, sent: 0 };
+        let step = match conversation.classes[usize::from(config.class)] {
+            EncodeClass::Opus(_) => RTP_FRAME as u16,
+            EncodeClass::G711(_) => (g711::RATE / 50) as u16,
+        };
+        let out = RtpOut {
+            config,
+            next_seq: config.first_seq,
+            last_tick: None,
+            last_slot: groups::NONE,
+            lanes,
+            sent: 0,
+            step,
+            red: false,
+            tones: config.tones.map(|_| ToneSender::new()),
+        };
         let spare = Some(MixSlot::new(conversation, config.class)?);
         Ok(Box::new(Self { kind: Kind::Rtp(out), class: config.class, spare }))
     }
@@ -242,11 +280,18 @@ pub(crate) struct Draft {
 }
 
 /// What decides the bytes behind a header's fixed part, besides the mix.
-type Layout = (Option<(u8, Mid)>, Option<u8>, Option<u8>);
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Layout {
+    mid: Option<(u8, Mid)>,
+    level: Option<u8>,
+    csrc_level: Option<u8>,
+    /// The frame before goes along: the payload type of both, and its age.
+    older: Option<(PayloadType, u16)>,
+}
 
 impl Draft {
     pub(crate) fn new() -> Self {
-        Self { bytes: [0; MAX_PACKET], len: 0, mix: groups::NONE, layout: (None, None, None) }
+        Self { bytes: [0; MAX_PACKET], len: 0, mix: groups::NONE, layout: Layout::default() }
     }
 }
 
@@ -261,24 +306,28 @@ impl RtpOut {
         egress: &mut PacketSender,
         draft: &mut Draft,
     ) -> bool {
+        let older = if self.red { self.older(tick, slot, mix) } else { None };
         let config = &self.config;
-        let layout = (config.mid, config.level_extension, config.csrc_level_extension);
+        let layout =
+            Layout { mid: config.mid, level: config.level_extension, csrc_level: config.csrc_level_extension, older };
+        let payload_type =
+            if older.is_some() { config.red.unwrap_or(config.payload_type) } else { config.payload_type };
         let marker = self.last_tick.is_none_or(|last| last + 1 < tick);
-        let timestamp = config.first_timestamp.advance((tick as u32).wrapping_mul(RTP_FRAME));
+        let timestamp = config.first_timestamp.advance((tick as u32).wrapping_mul(self.step.into()));
         let seq = self.next_seq;
         self.next_seq = seq.next();
-        self.last_tick = Some(tick);
+        (self.last_tick, self.last_slot) = (Some(tick), slot);
         if draft.len > 0 && draft.mix == slot && draft.layout == layout {
             // Fixed part of the header, RFC 3550 §5.1; flags and counts in byte 0 are the same.
             let bytes = &mut draft.bytes;
-            bytes[1] = config.payload_type.as_u8() | if marker { 0x80 } else { 0 };
+            bytes[1] = payload_type.as_u8() | if marker { 0x80 } else { 0 };
             bytes[2..4].copy_from_slice(&seq.as_u16().to_be_bytes());
             bytes[4..8].copy_from_slice(&timestamp.as_u32().to_be_bytes());
             bytes[8..12].copy_from_slice(&config.ssrc.as_u32().to_be_bytes());
         } else {
             let header = RtpHeader {
                 marker,
-                payload_type: config.payload_type,
+                payload_type,
                 seq,
                 timestamp,
                 ssrc: config.ssrc,
@@ -292,6 +341,58 @@ impl RtpOut {
         let sent = !packet.is_empty() && egress.push(PacketMeta { at, leg: config.leg }, packet).is_ok();
         self.sent += u64::from(sent);
         sent
+    }
+
+    /// What its last packet carried, if that was the frame before of the same stream of the mix: a stream it has just
+    /// moved to says nothing about what its peer misses.
+    fn older(&self, tick: u64, slot: u16, mix: &MixSlot) -> Option<(PayloadType, u16)> {
+        let last = self.last_tick.filter(|last| self.last_slot == slot && mix.older_tick() == Some(*last))?;
+        let age = u32::try_from(tick - last).ok()?.checked_mul(self.step.into())?;
+        let age = u16::try_from(age).ok().filter(|age| *age <= red::MAX_OFFSET)?;
+        let fits = mix.older().len() <= red::MAX_BLOCK_LEN && mix.older().len() + mix.payload().len() <= RED_BYTES;
+        (self.config.red.is_some() && fits).then_some((self.config.payload_type, age))
+    }
+
+    /// From now on packets carry the frame before too, or do not.
+    pub(crate) fn set_red(&mut self, on: bool) {
+        self.red = on;
+    }
+
+    /// Takes on a row of digits to send; `false` if it cannot.
+    pub(crate) fn dial(&mut self, tones: Tones) -> bool {
+        self.tones.as_mut().is_some_and(|sender| sender.push(tones))
+    }
+
+    /// Whether digits take the place of audio.
+    pub(crate) fn is_dialing(&self) -> bool {
+        self.tones.as_ref().is_some_and(ToneSender::is_sending)
+    }
+
+    /// Sends what this tick carries in place of audio. Gives whether a packet found room, if there was one; and whether
+    /// a row of digits is done.
+    pub(crate) fn send_tone(&mut self, tick: u64, at: MonoTime, egress: &mut PacketSender) -> (Option<bool>, bool) {
+        let Some((sender, payload_type)) = self.tones.as_mut().zip(self.config.tones) else { return (None, false) };
+        let (event, start, marker) = match sender.step(tick, self.step) {
+            ToneStep::Packet { event, start, marker } => (event, start, marker),
+            ToneStep::Gap => return (None, false),
+            ToneStep::Done => return (None, true),
+        };
+        let mid = self.config.mid.as_ref().map(|(id, mid)| Extension { id: *id, data: mid.as_bytes() });
+        let header = RtpHeader {
+            marker,
+            payload_type,
+            seq: self.next_seq,
+            timestamp: self.config.first_timestamp.advance((start as u32).wrapping_mul(self.step.into())),
+            ssrc: self.config.ssrc,
+            csrcs: &[],
+            extensions: mid.as_slice(),
+        };
+        self.next_seq = self.next_seq.next();
+        let mut packet = [0; TONE_BYTES];
+        let Ok(len) = header.write(&mut packet, &event.to_bytes()) else { return (Some(false), false) };
+        let sent = egress.push(PacketMeta { at, leg: self.config.leg }, &packet[..len]).is_ok();
+        self.sent += u64::from(sent);
+        (Some(sent), false)
     }
 
     /// Forwards one packet of a source as it came, under the numbers of its lane.
@@ -309,9 +410,10 @@ impl RtpOut {
     }
 }
 
-/// Writes a whole packet of a mix: `header` with the extensions of `layout`, and the payload.
+/// Writes a whole packet of a mix: `header` with the extensions of `layout`, and the payload, with the one before it
+/// if `layout` says so.
 fn write_mix(header: &RtpHeader<'_>, layout: &Layout, mix: &MixSlot, out: &mut [u8; MAX_PACKET]) -> Option<usize> {
-    let (mid, level_id, csrc_level_id) = layout;
+    let Layout { mid, level: level_id, csrc_level: csrc_level_id, older } = layout;
     let level = LevelExtension { level: mix.level(), voice: !mix.csrcs().is_empty() }.to_bytes();
     let csrc_levels = mix.csrc_levels().as_bytes();
     let mut extensions = [Extension { id: 0, data: &[] }; 3];
@@ -331,7 +433,12 @@ fn write_mix(header: &RtpHeader<'_>, layout: &Layout, mix: &MixSlot, out: &mut [
     {
         add(*id, csrc_levels);
     }
-    RtpHeader { extensions: &extensions[..count], ..*header }.write(out, mix.payload()).ok()
+    let header = RtpHeader { extensions: &extensions[..count], ..*header };
+    let Some((payload_type, offset)) = *older else { return header.write(out, mix.payload()).ok() };
+    let before = RedBlock { payload_type, offset, data: mix.older() };
+    let now = RedBlock { payload_type, offset: 0, data: mix.payload() };
+    let len = header.write_header(out).ok()?;
+    Some(len + red::write(&mut out[len..], &[before], now).ok()?)
 }
 
 /// One received packet on its way to lanes.
@@ -347,5 +454,6 @@ pub(crate) struct LanePacket<'a> {
     pub(crate) seq: SeqNo,
     pub(crate) timestamp: RtpTimestamp,
     pub(crate) level: Option<AudioLevel>,
+    pub(crate) kind: FrameKind,
     pub(crate) payload: &'a [u8],
 }

@@ -132,6 +132,7 @@ impl Peer {
         peer.deadline = Some(now + config.connect_timeout);
         let taken = Taken::of(&offer);
         let (sections, negotiated) = answer_sections(&offer, &taken, peer.ssrcs);
+        peer.reports.use_payloads(&negotiated);
         peer.negotiated = Some(negotiated);
         let text = sdp::write(
             &LocalDescription {
@@ -196,6 +197,7 @@ impl Peer {
         self.dtls = Some(dtls);
         self.offered_lanes = None;
         self.deadline = Some(now + self.connect_timeout);
+        self.reports.use_payloads(&negotiated);
         self.negotiated = Some(negotiated.clone());
         Ok(negotiated)
     }
@@ -504,7 +506,7 @@ fn failure_reason(failure: DtlsFailure) -> CloseReason {
     }
 }
 
-fn inbound_reason(error: SrtpError) -> DropReason {
+pub(crate) fn inbound_reason(error: SrtpError) -> DropReason {
     match error {
         SrtpError::Unauthenticated => DropReason::SrtpUnauthenticated,
         SrtpError::Replayed => DropReason::SrtpReplayed,

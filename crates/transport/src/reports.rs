@@ -12,6 +12,8 @@ use antiphon_rtp::rtcp::{
 };
 use antiphon_rtp::{OPUS_CLOCK, RtpError, RtpPacket, RtpTimestamp, Ssrc, WriteError};
 
+use crate::negotiate::Negotiated;
+use crate::sdp::Codec;
 use crate::stats::{ReceptionStats, RemoteReport};
 
 /// After the handshake.
@@ -22,6 +24,8 @@ const INTERVAL: Duration = Duration::from_secs(5);
 const COMPOUND: usize = 1024;
 /// Ticks per second of the RTP clock.
 const CLOCK: u32 = OPUS_CLOCK.hertz();
+/// The RTP clock of G.711.
+const NARROW_CLOCK: u32 = 8_000;
 
 /// One received SSRC.
 #[derive(Clone, Copy, Debug)]
@@ -37,6 +41,7 @@ struct Reception {
     /// In 1/16 of a tick of the RTP clock (RFC 3550 §A.8).
     jitter16: u32,
     transit: u32,
+    clock: u32,
     /// Middle of the NTP time of the last SR, and when it came.
     last_sr: Option<(u32, Instant)>,
 }
@@ -46,14 +51,17 @@ impl Reception {
         self.highest - self.first + 1
     }
 
-    fn note(&mut self, index: u64, timestamp: RtpTimestamp, arrival: u32) {
+    fn note(&mut self, index: u64) {
         self.first = self.first.min(index);
         self.highest = self.highest.max(index);
         self.received += 1;
+    }
+
+    fn note_transit(&mut self, timestamp: RtpTimestamp, arrival: u32) {
         let transit = arrival.wrapping_sub(timestamp.as_u32());
         let difference = transit.wrapping_sub(self.transit).cast_signed().unsigned_abs();
         self.transit = transit;
-        if difference < CLOCK {
+        if difference < self.clock {
             // A jump of a second or more is a new timeline, not jitter.
             self.jitter16 = self.jitter16 + difference - ((self.jitter16 + 8) >> 4);
         }
@@ -105,6 +113,12 @@ pub(crate) struct Reports {
     next: Option<Instant>,
     spread: u32,
     remote: RemoteReport,
+    /// RTP clock of what we send.
+    clock: u32,
+    /// Payload types on the clocks of Opus and of G.711, and those of digits, whose timestamps stand still: a bit each.
+    wide: u128,
+    narrow: u128,
+    digits: u128,
 }
 
 impl Reports {
@@ -122,11 +136,35 @@ impl Reports {
             next: None,
             spread: ssrc.as_u32() | 1,
             remote: RemoteReport::default(),
+            clock: CLOCK,
+            wide: 0,
+            narrow: 0,
+            digits: 0,
+        }
+    }
+
+    /// Reckons by the clocks of what was agreed. Lanes share payload types with the mix (RFC 8843 §10.1).
+    pub(crate) fn use_payloads(&mut self, agreed: &Negotiated) {
+        self.clock = agreed.mix.codec.clock();
+        let lanes = agreed.lanes.iter().flat_map(|lanes| &lanes.payloads);
+        for (number, codec) in agreed.mix.payloads.iter().chain(lanes) {
+            let bit = 1 << number.as_u8();
+            match codec {
+                Codec::TelephoneEvent { .. } => self.digits |= bit,
+                codec if codec.clock() == NARROW_CLOCK => self.narrow |= bit,
+                _ => self.wide |= bit,
+            }
         }
     }
 
     pub(crate) fn cname(&self) -> &str {
         &self.cname
+    }
+
+    /// The streams received so far are over: what comes is counted anew.
+    pub(crate) fn restart(&mut self) {
+        self.streams.clear();
+        self.cursor = 0;
     }
 
     /// The handshake is done: reports begin.
@@ -140,9 +178,19 @@ impl Reports {
 
     /// A packet of stream number `stream` was authenticated.
     pub(crate) fn note_received(&mut self, now: Instant, stream: usize, index: u64, packet: &RtpPacket<'_>) {
-        let arrival = self.rtp_clock(now);
+        let bit = 1_u128 << packet.payload_type().as_u8();
+        let clock = match bit {
+            bit if self.narrow & bit != 0 => NARROW_CLOCK,
+            bit if self.wide & bit != 0 => CLOCK,
+            _ => self.clock,
+        };
+        let arrival = rtp_ticks(now.saturating_duration_since(self.start), clock);
         if let Some(known) = self.streams.get_mut(stream) {
-            known.note(index, packet.timestamp(), arrival);
+            known.note(index);
+            if self.digits & bit == 0 {
+                known.clock = clock;
+                known.note_transit(packet.timestamp(), arrival);
+            }
             return;
         }
         self.streams.push(Reception {
@@ -154,6 +202,7 @@ impl Reports {
             reported_received: 0,
             jitter16: 0,
             transit: arrival.wrapping_sub(packet.timestamp().as_u32()),
+            clock,
             last_sr: None,
         });
     }
@@ -203,7 +252,7 @@ impl Reports {
             remote.reception_reports += 1;
             remote.fraction_lost = block.fraction_lost;
             remote.packets_lost = block.cumulative_lost;
-            remote.jitter = ticks(block.jitter);
+            remote.jitter = ticks(block.jitter, self.clock);
             let rtt = middle.wrapping_sub(block.last_sr).wrapping_sub(block.delay_since_last_sr);
             if block.last_sr != 0 && rtt < 1 << 24 {
                 // More than 256 s is a clock that was set, not a round trip.
@@ -248,7 +297,7 @@ impl Reports {
         match self.last_sent {
             Some((timestamp, at)) => {
                 let since = now.saturating_duration_since(at);
-                let rtp = timestamp.advance(rtp_ticks(since));
+                let rtp = timestamp.advance(rtp_ticks(since, self.clock));
                 let info = SenderInfo { ntp: self.ntp(now), rtp, packets: self.packets, octets: self.octets };
                 writer.sender_report(self.ssrc, info, &blocks[..used])?;
             }
@@ -265,8 +314,8 @@ impl Reports {
 
     pub(crate) fn reception(&self) -> ReceptionStats {
         let lost = self.streams.iter().map(|s| s.expected().saturating_sub(s.received)).sum();
-        let jitter = self.streams.iter().map(|s| s.jitter16 >> 4).max().unwrap_or(0);
-        ReceptionStats { packets_lost: lost, jitter: ticks(jitter) }
+        let jitter = self.streams.iter().map(|s| ticks(s.jitter16 >> 4, s.clock)).max().unwrap_or_default();
+        ReceptionStats { packets_lost: lost, jitter }
     }
 
     pub(crate) fn remote(&self) -> RemoteReport {
@@ -276,22 +325,17 @@ impl Reports {
     fn ntp(&self, now: Instant) -> NtpTime {
         NtpTime::from_unix(self.unix_start + now.saturating_duration_since(self.start))
     }
-
-    /// `now` in ticks of the RTP clock, from an arbitrary origin.
-    fn rtp_clock(&self, now: Instant) -> u32 {
-        rtp_ticks(now.saturating_duration_since(self.start))
-    }
 }
 
 /// A span in RTP ticks, rounded down, modulo 2^32.
-fn rtp_ticks(span: Duration) -> u32 {
-    let ticks = span.as_nanos() * u128::from(CLOCK) / 1_000_000_000;
+fn rtp_ticks(span: Duration, clock: u32) -> u32 {
+    let ticks = span.as_nanos() * u128::from(clock) / 1_000_000_000;
     (ticks & 0xffff_ffff) as u32
 }
 
 /// RTP ticks as a span.
-fn ticks(n: u32) -> Duration {
-    Duration::from_nanos(u64::from(n) * 1_000_000_000 / u64::from(CLOCK))
+fn ticks(n: u32, clock: u32) -> Duration {
+    Duration::from_nanos(u64::from(n) * 1_000_000_000 / u64::from(clock))
 }
 
 #[cfg(test)]
@@ -364,6 +408,34 @@ mod tests {
         let block = blocks(&reports.write(start, false).unwrap())[0];
         assert_eq!(block.jitter, expected >> 4);
         assert!((235..=240).contains(&block.jitter), "converges on the mean difference: {}", block.jitter);
+    }
+
+    #[test]
+    fn jitter_is_reckoned_on_the_clock_of_the_payload_and_digits_have_none() {
+        let start = Instant::now();
+        let number = |raw| antiphon_rtp::PayloadType::new(raw).unwrap();
+        let payloads = vec![(number(0), Codec::Pcmu), (number(101), Codec::TelephoneEvent { clock: 8_000 })];
+        let mix = crate::LaneParams {
+            mid: String::new(),
+            codec: Codec::Pcmu,
+            payload_type: number(0),
+            payloads,
+            ssrc: Ssrc::new(1),
+            level_ext: None,
+            csrc_level_ext: None,
+            mid_ext: None,
+            direction: crate::Direction::SendRecv,
+        };
+        let mut reports = reports(start);
+        reports.use_payloads(&Negotiated { mix, lanes: None });
+        for i in 0..400_u32 {
+            let mut packet = rtp(10, if i % 4 < 2 { i * 160 } else { 7 });
+            packet[1] = if i % 4 < 2 { 0 } else { 101 };
+            let at = start + Duration::from_millis(20) * i;
+            reports.note_received(at, 0, u64::from(i), &RtpPacket::parse(&packet).unwrap());
+        }
+        let block = blocks(&reports.write(start, false).unwrap())[0];
+        assert_eq!((block.jitter, block.cumulative_lost), (0, 0));
     }
 
     #[test]

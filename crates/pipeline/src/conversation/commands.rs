@@ -10,7 +10,8 @@ use crate::command::{Command, Retired};
 use crate::groups::{self, Listener, NONE, Room};
 use crate::slots::Slot;
 use crate::telemetry::{Event, Inspection, LevelPage, SourceLevel};
-use crate::{Inlet, InletSlot, Receiver, ReceiverSlot, Source, SourceSlot};
+use crate::receiver::RtpOut;
+use crate::{Inlet, InletSlot, Receiver, ReceiverSlot, Source, SourceSlot, Tones};
 
 impl Conversation {
     pub(super) fn carry_out_commands(&mut self) {
@@ -33,6 +34,13 @@ impl Conversation {
                     }
                 }
                 Command::SetClass(slot, class) => self.set_class(slot, class),
+                Command::SendTones(slot, tones) => self.dial(slot, tones),
+                Command::SetRed(slot, on) => {
+                    if let Some(receiver) = self.rtp_receiver(slot) {
+                        receiver.set_red(on);
+                    }
+                    self.red |= on;
+                }
                 Command::Inspect(page) => self.inspect(page),
                 Command::Levels(page) => self.read_levels(page),
             }
@@ -189,6 +197,7 @@ impl Conversation {
         let left = self.listeners[index].slot;
         self.listeners[index] = Listener::ABSENT;
         self.present_receivers.remove(index);
+        self.dialing.remove(index);
         self.lane_receivers.remove(index);
         self.app_receivers.remove(index);
         self.regroup = true;
@@ -225,6 +234,21 @@ impl Conversation {
         if mix.members == 0 {
             self.free_mixes.push(slot);
         }
+    }
+
+    fn dial(&mut self, slot: ReceiverSlot, tones: Tones) {
+        let taken = self.rtp_receiver(slot).is_some_and(|receiver| receiver.dial(tones));
+        if taken {
+            self.dialing.insert(slot.index());
+        } else {
+            self.event(Event::TonesSent { receiver: slot }); // it is over, as far as anybody can tell
+        }
+    }
+
+    /// The receiver in this slot, if that holder is still there and takes packets.
+    fn rtp_receiver(&mut self, slot: ReceiverSlot) -> Option<&mut RtpOut> {
+        let (held, receiver) = self.receivers.get_mut(slot.index())?.as_mut()?;
+        if *held == slot { receiver.rtp_out() } else { None }
     }
 
     fn inspect(&mut self, mut page: Box<Inspection>) {

@@ -5,10 +5,12 @@
 
 use super::Conversation;
 use crate::receiver::Draft;
+use crate::telemetry::Event;
 use crate::{FrameOutcome, bits};
 
 impl Conversation {
     pub(super) fn send_packets(&mut self) {
+        self.send_tones();
         let mut draft = Draft::new();
         for index in self.present_receivers.iter() {
             let slot = self.listeners[index].slot;
@@ -19,10 +21,36 @@ impl Conversation {
             let Some(receiver) = self.receivers[index].as_mut().and_then(|(_, receiver)| receiver.rtp_out()) else {
                 continue;
             };
+            if receiver.is_dialing() {
+                continue;
+            }
             if receiver.send(self.tick, self.now, (slot, mix), &mut self.egress, &mut draft) {
                 self.record.packets_out += 1;
             } else {
                 self.record.egress_dropped += 1;
+            }
+        }
+        if self.red {
+            self.mixes.iter_mut().flatten().for_each(|mix| mix.remember(self.tick));
+        }
+    }
+
+    /// Digits, to whom they take the place of audio.
+    fn send_tones(&mut self) {
+        let mut at = 0;
+        while let Some(index) = self.dialing.next_from(at) {
+            at = index + 1;
+            let Some((slot, receiver)) = &mut self.receivers[index] else { continue };
+            let slot = *slot;
+            let Some(receiver) = receiver.rtp_out() else { continue };
+            let (packet, done) = receiver.send_tone(self.tick, self.now, &mut self.egress);
+            if !receiver.is_dialing() {
+                self.dialing.remove(index);
+            }
+            self.record.packets_out += u32::from(packet == Some(true));
+            self.record.egress_dropped += u32::from(packet == Some(false));
+            if done {
+                self.event(Event::TonesSent { receiver: slot });
             }
         }
     }

@@ -23,6 +23,8 @@ pub fn receiver_config(leg: u32, class: u8, lanes: Option<u32>) -> RtpReceiverCo
     let mid = |text| (MID_EXTENSION, Mid::new(text).unwrap());
     let lanes = lanes.map(|ssrc_base| LaneConfig {
         payload_type: opus(),
+        pcmu: None,
+        pcma: None,
         mid: mid("lanes"),
         level_extension: Some(LEVEL_EXTENSION),
         ssrc_base,
@@ -31,6 +33,8 @@ pub fn receiver_config(leg: u32, class: u8, lanes: Option<u32>) -> RtpReceiverCo
         leg,
         ssrc: Ssrc::new(7),
         payload_type: opus(),
+        red: None,
+        tones: None,
         first_seq: SeqNo::new(1),
         first_timestamp: RtpTimestamp::new(1),
         class,

@@ -205,6 +205,8 @@ impl Room {
             leg,
             ssrc: Ssrc::new(0x5000_0000 + leg),
             payload_type: opus,
+            red: None,
+            tones: None,
             first_seq: SeqNo::new(65_000),
             first_timestamp: RtpTimestamp::new(u32::MAX - 50_000),
             class,
