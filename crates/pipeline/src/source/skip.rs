@@ -25,13 +25,30 @@ const DISTRUST: u32 = 500;
 
 /// Why a packet might be skipped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Need {
+pub(super) enum Hearing {
     /// Nobody hears it, whatever it is.
     Unheard,
     /// It is heard, and the talk gate is closed.
     Gated,
     /// It is heard, and the talk gate is open.
     Open,
+}
+
+/// What the tick needs of a source, and where its talk gate stands.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Need {
+    pub(super) hearing: Hearing,
+    /// Stamps at least this quiet are below the gate's closing level.
+    pub(super) quiet_from: AudioLevel,
+    /// A frame with this mean square opens the gate.
+    pub(super) loud: f32,
+}
+
+impl Need {
+    /// Whether this stamp says that there is nothing to hear.
+    fn is_quiet(&self, level: Option<AudioLevel>) -> bool {
+        level.is_some_and(|level| !level.is_louder_than(self.quiet_from))
+    }
 }
 
 /// What to do with one packet.
@@ -61,8 +78,6 @@ pub(super) struct Skipper {
     distrust: u32,
     /// The stream skips at present.
     skipping: bool,
-    /// Stamps at least this quiet are below the gate's closing level.
-    quiet_from: AudioLevel,
 }
 
 impl std::fmt::Debug for Skipper {
@@ -72,8 +87,8 @@ impl std::fmt::Debug for Skipper {
 }
 
 impl Skipper {
-    /// Allocates its 6 KB; `close_dbov` is the level at which the talk gate closes.
-    pub(super) fn new(close_dbov: f32) -> Self {
+    /// Allocates its 6 KB.
+    pub(super) fn new() -> Self {
         Self {
             payloads: Box::new([[0; MAX_KEPT]; KEPT]),
             lengths: [0; KEPT],
@@ -84,7 +99,6 @@ impl Skipper {
             since_probe: 0,
             distrust: 0,
             skipping: false,
-            quiet_from: AudioLevel::new((-close_dbov).ceil().clamp(0.0, 127.0) as u8),
         }
     }
 
@@ -95,10 +109,10 @@ impl Skipper {
 
     /// Whether a packet with this stamp is worth hearing; one without a stamp might be.
     pub(super) fn may_sound(&self, need: Need, level: Option<AudioLevel>) -> bool {
-        match need {
-            Need::Unheard => false,
-            Need::Open => true,
-            Need::Gated => self.distrust > 0 || !self.is_quiet(level),
+        match need.hearing {
+            Hearing::Unheard => false,
+            Hearing::Open => true,
+            Hearing::Gated => self.distrust > 0 || !need.is_quiet(level),
         }
     }
 
@@ -107,21 +121,16 @@ impl Skipper {
         self.quiet_run > TAIL
     }
 
-    /// Whether this stamp says that there is nothing to hear.
-    fn is_quiet(&self, level: Option<AudioLevel>) -> bool {
-        level.is_some_and(|level| !level.is_louder_than(self.quiet_from))
-    }
-
     /// Decides on the next packet of the stream.
     pub(super) fn judge(&mut self, need: Need, level: Option<AudioLevel>) -> Verdict {
         self.distrust = self.distrust.saturating_sub(1);
-        self.quiet_run = if self.is_quiet(level) { self.quiet_run.saturating_add(1) } else { 0 };
+        self.quiet_run = if need.is_quiet(level) { self.quiet_run.saturating_add(1) } else { 0 };
         if self.may_sound(need, level) {
             return Verdict::Decode;
         }
         self.since_probe += 1;
         // What nobody hears need not be checked: it is looked at anew once somebody does.
-        if need == Need::Gated && self.since_probe >= PROBE_EVERY {
+        if need.hearing == Hearing::Gated && self.since_probe >= PROBE_EVERY {
             self.since_probe = 0;
             return Verdict::Probe;
         }
@@ -186,15 +195,21 @@ mod tests {
     const QUIET: Option<AudioLevel> = Some(AudioLevel::new(70));
     const LOUD: Option<AudioLevel> = Some(AudioLevel::new(20));
 
+    const GATED: Need = need(Hearing::Gated);
+
+    const fn need(hearing: Hearing) -> Need {
+        Need { hearing, quiet_from: AudioLevel::new(60), loud: 1e-6 }
+    }
+
     fn pre_roll(skipper: &Skipper, toc: u8) -> Vec<u8> {
         skipper.pre_roll(&[toc, 9]).map(|packet| packet[1]).collect()
     }
 
     #[test]
     fn pre_roll_is_the_newest_skipped_packets_in_order_and_as_many_as_the_mode_needs() {
-        let mut skipper = Skipper::new(-60.0);
+        let mut skipper = Skipper::new();
         for n in 0..3 {
-            skipper.judge(Need::Gated, QUIET);
+            skipper.judge(GATED, QUIET);
             skipper.keep(&[SILK, n]);
         }
         assert_eq!(pre_roll(&skipper, SILK), [1, 2]);
@@ -208,7 +223,7 @@ mod tests {
         skipper.caught_up();
         assert!(pre_roll(&skipper, CELT).is_empty());
         for n in 0..9 {
-            skipper.judge(Need::Unheard, LOUD);
+            skipper.judge(need(Hearing::Unheard), LOUD);
             skipper.keep(&[SILK, n]);
         }
         assert_eq!(pre_roll(&skipper, SILK), [4, 5, 6, 7, 8], "in the middle of a word too");
@@ -216,15 +231,15 @@ mod tests {
 
     #[test]
     fn quiet_stamps_skip_while_the_gate_is_closed_and_anything_else_is_decoded() {
-        let mut skipper = Skipper::new(-60.0);
+        let mut skipper = Skipper::new();
         let just_loud_enough = Some(AudioLevel::new(59));
         for (need, level, verdict) in [
-            (Need::Gated, QUIET, Verdict::Skip),
-            (Need::Gated, just_loud_enough, Verdict::Decode),
-            (Need::Gated, None, Verdict::Decode),
-            (Need::Open, QUIET, Verdict::Decode),
-            (Need::Unheard, LOUD, Verdict::Skip),
-            (Need::Unheard, None, Verdict::Skip),
+            (GATED, QUIET, Verdict::Skip),
+            (GATED, just_loud_enough, Verdict::Decode),
+            (GATED, None, Verdict::Decode),
+            (need(Hearing::Open), QUIET, Verdict::Decode),
+            (need(Hearing::Unheard), LOUD, Verdict::Skip),
+            (need(Hearing::Unheard), None, Verdict::Skip),
         ] {
             assert_eq!(skipper.judge(need, level), verdict, "{need:?} {level:?}");
         }
@@ -232,12 +247,12 @@ mod tests {
 
     #[test]
     fn every_25th_quiet_packet_is_checked_and_a_liar_is_decoded_for_ten_seconds() {
-        let mut skipper = Skipper::new(-60.0);
-        let verdicts: Vec<_> = (0..100).map(|_| skipper.judge(Need::Gated, QUIET)).collect();
+        let mut skipper = Skipper::new();
+        let verdicts: Vec<_> = (0..100).map(|_| skipper.judge(GATED, QUIET)).collect();
         let probes: Vec<_> = (0..).zip(&verdicts).filter(|(_, v)| **v == Verdict::Probe).map(|(at, _)| at).collect();
         assert_eq!(probes, [24, 49, 74, 99]);
         skipper.distrust();
-        let believed = (0..600).position(|_| skipper.judge(Need::Gated, QUIET) != Verdict::Decode);
+        let believed = (0..600).position(|_| skipper.judge(GATED, QUIET) != Verdict::Decode);
         assert_eq!(believed, Some(499));
     }
 }

@@ -11,7 +11,7 @@ use antiphon_rtp::AudioLevel;
 use super::skip::{Need, Skipper, Verdict};
 use crate::gate::mean_square;
 use crate::jitter::FrameKind;
-use crate::{BusRate, FrameOutcome, GateConfig};
+use crate::{BusRate, FrameOutcome};
 
 /// Decoder and skipper of one source.
 pub(super) struct Voice {
@@ -21,8 +21,6 @@ pub(super) struct Voice {
     law: Option<Law>,
     rate: BusRate,
     skipper: Skipper,
-    /// A frame at least this loud opens the talk gate.
-    loud: f32,
     /// Loudest stamp among the packets skipped since it was last taken, as a mean square.
     skipped_power: f32,
 }
@@ -43,14 +41,13 @@ impl std::fmt::Debug for Voice {
 
 impl Voice {
     /// Allocates about 30 KB.
-    pub(super) fn new(rate: BusRate, gate: &GateConfig) -> Result<Self, CodecError> {
+    pub(super) fn new(rate: BusRate) -> Result<Self, CodecError> {
         Ok(Self {
             decoder: Decoder::new(rate.codec_rate(), Channels::Mono)?,
             g711: g711::Decoder::new(rate.codec_rate()),
             law: None,
             rate,
-            skipper: Skipper::new(gate.close_dbov),
-            loud: 10.0_f32.powf(gate.open_dbov / 10.0),
+            skipper: Skipper::new(),
             skipped_power: 0.0,
         })
     }
@@ -75,14 +72,14 @@ impl Voice {
                 self.catch_up(payload, room);
                 let (outcome, samples) = self.decode_now(payload, length, room);
                 // Whoever was caught and goes on lying stays caught.
-                if self.skipper.claims_silence() && mean_square(&room[..samples]) >= self.loud {
+                if self.skipper.claims_silence() && mean_square(&room[..samples]) >= need.loud {
                     self.skipper.distrust();
                 }
                 (outcome, samples)
             }
             Verdict::Probe => {
                 let (outcome, samples) = self.decode_now(payload, length, room);
-                if mean_square(&room[..samples]) >= self.loud {
+                if mean_square(&room[..samples]) >= need.loud {
                     self.skipper.distrust();
                     self.skipper.caught_up();
                     return (outcome, samples);
