@@ -17,6 +17,7 @@ pub mod srtp;
 
 mod negotiate;
 pub mod peer;
+pub mod plain;
 mod reports;
 pub mod stats;
 
@@ -28,7 +29,9 @@ pub use negotiate::{LaneParams, Negotiated};
 pub use net::connector::{Connector, ConnectorConfig, OfferOptions, Offered, StartError};
 pub use net::endpoint::{Answered, BindError, Endpoint, EndpointConfig};
 pub use net::leg::{AnswerError, CloseReason, Leg, LegCallback, LegEvent, LegId, OfferError};
+pub use net::plain::{PlainError, PlainJoined, PortRange};
 pub use net::{EgressId, Limits, NetThread};
+pub use plain::{PlainParams, PlainParamsError, Remote};
 pub use sdp::{Codec, Direction};
 pub use stats::{DropCounts, DropReason, LegStats, RemoteReport};
 

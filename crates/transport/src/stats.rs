@@ -36,8 +36,16 @@ macro_rules! drop_reasons {
 }
 
 drop_reasons! {
-    /// Empty, longer than a buffer, or its first byte is no protocol of ours (RFC 7983).
+    /// Empty, or its first byte is no protocol of ours (RFC 7983); on a plain leg STUN and DTLS too.
     NotOurs = "not_ours",
+    /// Longer than any packet we carry, or cut off by the system for its length.
+    TooLong = "too_long",
+    /// On a plain leg: from an address that is not the peer's.
+    WrongSource = "wrong_source",
+    /// On a plain leg: a payload type nobody agreed on.
+    PayloadType = "payload_type",
+    /// On a plain leg: our own SSRC comes back, by a loop or by chance.
+    OwnSsrc = "own_ssrc",
     /// No leg knows the source address and it is no STUN request.
     UnknownSource = "unknown_source",
     /// A STUN request for a ufrag we did not hand out.

@@ -8,11 +8,13 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use antiphon_rt::packet_ring::packet_ring;
 
 use super::leg::{Leg, LegCallback, LegEvent, OfferError};
+use super::plain::PortRange;
 use super::quota::LegQuota;
 use super::socket::{UdpPort, local_addresses};
 use super::thread::{Command, NewLeg};
@@ -29,6 +31,8 @@ pub struct EndpointConfig {
     pub bind: SocketAddr,
     /// The address peers are told instead of `bind` (1:1 NAT); port 0 means the bound port.
     pub advertise: Option<SocketAddr>,
+    /// Ports for plain legs that ask for none; `None`: any that is free.
+    pub plain_ports: Option<PortRange>,
     /// The DTLS certificate; `None` makes one.
     pub identity: Option<Identity>,
     /// The DTLS role in answers when the offer leaves the choice. Passive (the default) saves a browser a
@@ -44,15 +48,20 @@ impl EndpointConfig {
     /// The defaults, listening on `bind`.
     pub fn new(bind: SocketAddr, on_event: impl Fn(super::leg::LegId, LegEvent) + Send + Sync + 'static) -> Self {
         let on_event: LegCallback = Arc::new(on_event);
-        Self { bind, advertise: None, identity: None, setup: Setup::Passive, on_event, limits: Limits::endpoint() }
+        let limits = Limits::endpoint();
+        let setup = Setup::Passive;
+        Self { bind, advertise: None, plain_ports: None, identity: None, setup, on_event, limits }
     }
 }
 
 impl fmt::Debug for EndpointConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { bind, advertise, identity, setup, on_event: _, limits } = self;
+        let Self { bind, advertise, plain_ports, identity, setup, on_event: _, limits } = self;
         let mut s = f.debug_struct("EndpointConfig");
-        s.field("bind", bind).field("advertise", advertise).field("identity", identity);
+        s.field("bind", bind)
+            .field("advertise", advertise)
+            .field("plain_ports", plain_ports)
+            .field("identity", identity);
         s.field("setup", setup).field("limits", limits).finish_non_exhaustive()
     }
 }
@@ -87,7 +96,7 @@ pub enum BindError {
 }
 
 impl BindError {
-    fn from_io(address: SocketAddr, source: std::io::Error) -> Self {
+    pub(super) fn from_io(address: SocketAddr, source: std::io::Error) -> Self {
         match source.kind() {
             std::io::ErrorKind::AddrInUse => Self::PortInUse(address),
             std::io::ErrorKind::PermissionDenied => Self::NotPermitted(address),
@@ -111,10 +120,13 @@ pub struct Endpoint {
     owner: NetOwner,
     identity: Identity,
     setup: Setup,
-    limits: Limits,
-    local: SocketAddr,
+    pub(super) limits: Limits,
+    pub(super) local: SocketAddr,
+    pub(super) advertised: Option<SocketAddr>,
+    pub(super) plain_ports: Option<PortRange>,
+    pub(super) plain_turn: AtomicU32,
     candidates: Vec<SocketAddr>,
-    quota: LegQuota,
+    pub(super) quota: LegQuota,
 }
 
 impl Endpoint {
@@ -123,7 +135,7 @@ impl Endpoint {
     /// # Errors
     /// [`BindError`] says what to do.
     pub fn bind(config: EndpointConfig) -> Result<Self, BindError> {
-        let EndpointConfig { bind, advertise, identity, setup, on_event, limits } = config;
+        let EndpointConfig { bind, advertise, plain_ports, identity, setup, on_event, limits } = config;
         if setup == Setup::ActPass {
             return Err(BindError::Config("an answer is active or passive, not actpass"));
         }
@@ -139,7 +151,9 @@ impl Endpoint {
         let quota = LegQuota::new(limits.max_legs);
         let owner = NetOwner::start("antiphon-net", Some(port), &limits, on_event)
             .map_err(|source| BindError::Other { address: bind, source })?;
-        Ok(Self { owner, identity, setup, limits, local, candidates, quota })
+        let plain_turn = AtomicU32::new(0);
+        let advertised = advertise;
+        Ok(Self { owner, identity, setup, limits, local, advertised, plain_ports, plain_turn, candidates, quota })
     }
 
     /// The address the socket is bound to.
@@ -179,7 +193,7 @@ impl Endpoint {
         let counters = peer.counters();
         let (ingress, packets) = packet_ring(self.limits.ingress_bytes);
         let id = self.net().next_leg_id();
-        let new = NewLeg { id, peer: Box::new(peer), ingress, port: None, permit };
+        let new = NewLeg { id, peer: peer.into(), ingress, port: None, permit };
         self.net().send(Command::AddLeg(new)).map_err(|_| OfferError::Ended)?;
         Ok(Answered { leg: Leg::new(id, self.net().clone(), packets, counters, negotiated, None), sdp })
     }

@@ -74,6 +74,8 @@ pub enum CloseReason {
     FingerprintMismatch,
     /// The DTLS handshake failed otherwise.
     HandshakeFailed,
+    /// Nothing was heard on a plain leg for as long as it allows.
+    Silent,
     /// The network thread ended.
     Shutdown,
     /// A defect of ours or of a library; logged.
@@ -92,6 +94,7 @@ impl CloseReason {
             Self::IceFailed => "ice_failed",
             Self::FingerprintMismatch => "fingerprint_mismatch",
             Self::HandshakeFailed => "handshake_failed",
+            Self::Silent => "silent",
             Self::Shutdown => "shutdown",
             Self::Internal => "internal",
         }
@@ -217,7 +220,7 @@ impl Leg {
         let pending = slot.as_mut().ok_or(AnswerError::NotWaiting)?;
         let negotiated = pending.peer.accept(Instant::now(), answer)?;
         let Pending { peer, port, ingress, permit } = slot.take().expect("invariant: it was there a line ago");
-        let new = NewLeg { id: self.id, peer: Box::new(peer), ingress, port: Some(port), permit };
+        let new = NewLeg { id: self.id, peer: peer.into(), ingress, port: Some(port), permit };
         self.net.send(Command::AddLeg(new)).map_err(|_| AnswerError::Ended)?;
         Ok(self.negotiated.insert(negotiated))
     }

@@ -8,7 +8,9 @@
 pub mod connector;
 pub mod endpoint;
 pub mod leg;
+pub mod plain;
 
+mod any_peer;
 mod quota;
 mod socket;
 mod table;

@@ -11,16 +11,16 @@ use std::time::Instant;
 
 use antiphon_rt::packet_ring::PacketSender;
 
+use super::any_peer::AnyPeer;
 use super::leg::LegId;
 use super::quota::LegPermit;
 use super::socket::UdpPort;
-use crate::peer::Peer;
 use crate::stats::LegCounters;
 
 /// One leg on the network thread.
 pub(super) struct LegState {
     pub(super) id: LegId,
-    pub(super) peer: Box<Peer>,
+    pub(super) peer: AnyPeer,
     pub(super) ingress: PacketSender,
     /// Its own socket on the bot side; `None`: the shared one.
     pub(super) port: Option<UdpPort>,
@@ -137,7 +137,7 @@ mod tests {
     use super::super::quota::LegQuota;
     use super::*;
     use crate::identity::Identity;
-    use crate::peer::PeerConfig;
+    use crate::peer::{Peer, PeerConfig};
 
     fn leg(id: u32, identity: &Identity, now: Instant) -> LegState {
         let candidates = ["192.0.2.1:9".parse().unwrap()];
@@ -153,7 +153,7 @@ mod tests {
         let counters = peer.counters();
         let ingress = packet_ring(4096).0;
         let permit = LegQuota::new(1).take().unwrap();
-        LegState { id: LegId::new(id), peer: Box::new(peer), ingress, port: None, counters, permit }
+        LegState { id: LegId::new(id), peer: peer.into(), ingress, port: None, counters, permit }
     }
 
     #[test]

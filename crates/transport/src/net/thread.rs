@@ -22,13 +22,14 @@ use crossbeam_channel::{Receiver, TryRecvError};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 
+use super::any_peer::AnyPeer;
 use super::leg::{CloseReason, LegCallback, LegEvent, LegId};
 use super::quota::LegPermit;
 use super::socket::{ReceiveBatch, SendBatch, UdpPort};
 use super::table::{LegState, Table};
 use super::{EgressId, Limits};
 use crate::ice::stun::StunMessage;
-use crate::peer::{Peer, PeerEvent, Received};
+use crate::peer::{PeerEvent, Received};
 use crate::stats::{DropCounters, DropReason};
 
 /// Time for STUN and DTLS per pass.
@@ -58,7 +59,7 @@ pub(super) enum Command {
 /// A leg on its way to the network thread.
 pub(super) struct NewLeg {
     pub(super) id: LegId,
-    pub(super) peer: Box<Peer>,
+    pub(super) peer: AnyPeer,
     pub(super) ingress: PacketSender,
     /// `None`: the shared port.
     pub(super) port: Option<UdpPort>,
@@ -211,7 +212,7 @@ impl Worker {
             let count = self.receive.receive(port);
             for i in 0..count {
                 let Some((from, datagram)) = self.receive.datagram(i) else {
-                    self.seed.drops.count(DropReason::NotOurs);
+                    self.refuse(own, DropReason::TooLong);
                     continue;
                 };
                 match DatagramKind::of(datagram) {
@@ -222,7 +223,12 @@ impl Worker {
                             continue;
                         };
                         let (table, drops) = (&mut self.table, &*self.seed.drops);
-                        deliver(table, drops, now, at, slot, from, datagram);
+                        if deliver(table, drops, now, at, slot, from, datagram) {
+                            self.with_peer(slot, |_| ());
+                        }
+                    }
+                    _ if own.is_some_and(|slot| self.table.get_mut(slot).is_some_and(|l| !l.peer.has_control())) => {
+                        self.refuse(own, DropReason::NotOurs);
                     }
                     kind @ (DatagramKind::Stun | DatagramKind::Dtls) => {
                         // A shared port finds the leg of STUN by its ufrag, later, and of DTLS by its source.
@@ -244,6 +250,14 @@ impl Worker {
             }
         }
         media
+    }
+
+    /// Counts what was dropped before any peer saw it, on its leg too if the socket told whose it was.
+    fn refuse(&mut self, own: Option<usize>, reason: DropReason) {
+        self.seed.drops.count(reason);
+        if let Some(leg) = own.and_then(|slot| self.table.get_mut(slot)) {
+            leg.counters.drops.count(reason);
+        }
     }
 
     /// Returns whether to go on.
@@ -342,7 +356,7 @@ impl Worker {
     }
 
     /// Runs a step of a peer, then does what the peer wants done. A panic in the step ends that leg only.
-    fn with_peer(&mut self, slot: usize, step: impl FnOnce(&mut Peer)) {
+    fn with_peer(&mut self, slot: usize, step: impl FnOnce(&mut AnyPeer)) {
         let Some(leg) = self.table.get_mut(slot) else { return };
         let id = leg.id;
         if catch_unwind(AssertUnwindSafe(|| step(&mut leg.peer))).is_err() {
@@ -390,7 +404,7 @@ impl Worker {
     }
 }
 
-/// RTP or RTCP of a known leg, in place.
+/// RTP or RTCP of a known leg, in place. Returns whether the peer has something to tell.
 fn deliver(
     table: &mut Table,
     drops: &DropCounters,
@@ -399,19 +413,22 @@ fn deliver(
     slot: usize,
     from: SocketAddr,
     datagram: &mut [u8],
-) {
-    let Some(leg) = table.get_mut(slot) else { return };
+) -> bool {
+    let Some(leg) = table.get_mut(slot) else { return false };
     match leg.peer.handle_datagram(now, from, datagram) {
         Received::Media { len } => {
             let meta = PacketMeta { at, leg: leg.id.as_u32() };
-            if leg.ingress.push(meta, &datagram[..len]).is_err() {
-                leg.counters.drops.count(DropReason::IngressFull);
-                drops.count(DropReason::IngressFull);
+            let reason = if len > MAX_PACKET { DropReason::TooLong } else { DropReason::IngressFull };
+            if len > MAX_PACKET || leg.ingress.push(meta, &datagram[..len]).is_err() {
+                leg.counters.drops.count(reason);
+                drops.count(reason);
             }
+            return leg.peer.has_event();
         }
         Received::Control => table.touch(slot),
         Received::Dropped(reason) => drops.count(reason),
     }
+    false
 }
 
 /// The send batch and whose socket it is for.

@@ -10,7 +10,7 @@ use crossbeam_channel::Sender;
 use super::super::quota::LegQuota;
 use super::*;
 use crate::identity::Identity;
-use crate::peer::PeerConfig;
+use crate::peer::{Peer, PeerConfig};
 use crate::sdp::Setup;
 use crate::stats::LegStats;
 
@@ -75,7 +75,7 @@ fn joined() -> Joined {
     let add = |bench: &Bench, peer: Peer, port| {
         let (ingress, packets) = packet_ring(64 * 1024);
         let permit = LegQuota::new(1).take().unwrap();
-        bench.commands.send(Command::AddLeg(NewLeg { id: LEG, peer: Box::new(peer), ingress, port, permit })).unwrap();
+        bench.commands.send(Command::AddLeg(NewLeg { id: LEG, peer: peer.into(), ingress, port, permit })).unwrap();
         packets
     };
     let from_bot = add(&service, service_peer, None);

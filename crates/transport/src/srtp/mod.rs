@@ -11,6 +11,7 @@ mod inbound;
 mod index;
 mod kdf;
 mod outbound;
+mod sdes;
 
 #[cfg(test)]
 mod tests;
@@ -19,6 +20,7 @@ use zeroize::Zeroizing;
 
 pub use inbound::{Inbound, Unprotected};
 pub use outbound::Outbound;
+pub use sdes::SdesError;
 
 /// The most bytes protection adds: a GCM tag and the SRTCP index word.
 pub const MAX_OVERHEAD: usize = 16 + 4;

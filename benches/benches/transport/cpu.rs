@@ -1,0 +1,34 @@
+//! What the system says of threads and memory, from procfs.
+
+use std::fs;
+use std::time::Duration;
+
+/// CPU time of a thread of this process.
+#[derive(Clone, Debug)]
+pub(crate) struct ThreadCpu(String);
+
+impl ThreadCpu {
+    /// The thread of this name; there must be one.
+    pub(crate) fn named(name: &str) -> Self {
+        let tasks = fs::read_dir("/proc/self/task").expect("procfs is mounted");
+        let mut tasks = tasks.filter_map(Result::ok).map(|task| task.path());
+        let of_name = |path: &std::path::PathBuf| fs::read_to_string(path.join("comm")).is_ok_and(|c| c.trim() == name);
+        let path = tasks.find(of_name).expect("invariant: the thread runs");
+        Self(path.join("schedstat").to_string_lossy().into_owned())
+    }
+
+    /// Time on a CPU so far.
+    pub(crate) fn so_far(&self) -> Duration {
+        let text = fs::read_to_string(&self.0).expect("the kernel keeps schedstat");
+        let nanoseconds = text.split_whitespace().next().and_then(|n| n.parse().ok());
+        Duration::from_nanos(nanoseconds.expect("invariant: schedstat begins with nanoseconds"))
+    }
+}
+
+/// Anonymous memory this process holds in RAM.
+pub(crate) fn resident_bytes() -> u64 {
+    let text = fs::read_to_string("/proc/self/status").expect("procfs is mounted");
+    let line = text.lines().find_map(|line| line.strip_prefix("RssAnon:")).expect("the kernel tells RssAnon");
+    let kilobytes: u64 = line.trim().trim_end_matches(" kB").parse().expect("invariant: a number of kB");
+    kilobytes * 1024
+}
