@@ -7,19 +7,21 @@
 
 use crate::control::Side;
 use crate::engine::{Shared, lock};
-use crate::error::{CreateError, JoinError, RouteError};
+use crate::error::{CreateError, DialError, JoinError, RouteError};
 use crate::loss;
 use crate::media_thread::{CONVERSATIONS_PER_THREAD, Hosted, MediaThread};
+use crate::plain::PlainLeg;
 use crate::routes::Member;
 use crate::speaker::{self, Speaker};
 use crate::state::{Parts, Reserved, Room};
 use crate::{ConversationStats, ParticipantId, VoiceLevel};
 use antiphon_pipeline::{self as pipeline, BusRate, ConversationConfig, Inlet, InletConfig, Limits, Mid, OpusSettings};
-use antiphon_pipeline::{LaneConfig, Payload, Receiver, RtpReceiverConfig, Source};
+use antiphon_pipeline::{LaneConfig, Payload, Receiver, RtpReceiverConfig, Source, Tones};
 use antiphon_rt::packet_ring::packet_ring;
 use antiphon_rt::wake::Waker;
-use antiphon_rtp::{RtpTimestamp, SeqNo, SourceId};
-use antiphon_transport::{CloseReason, EgressId, LaneParams, Leg, LegEvent, LegStats, Negotiated};
+use antiphon_rtp::{PayloadType, RtpTimestamp, SeqNo, SourceId};
+use antiphon_transport::PlainJoined as PlainOpened;
+use antiphon_transport::{CloseReason, Codec, EgressId, LaneParams, Leg, LegEvent, LegStats, Negotiated};
 use std::fmt;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -60,6 +62,17 @@ pub enum ConversationEvent {
         /// `true` at the onset, `false` half a second after the last sound.
         talking: bool,
     },
+    /// The participant dialled a digit (RFC 4733); told once, when it is over.
+    Tone {
+        /// Who. On a bot's side the service's stream carries them: [`crate::MediaSession::SERVICE`].
+        participant: ParticipantId,
+        /// `0` to `9`, `*`, `#`, `A` to `D`.
+        digit: char,
+        /// How long it lasted.
+        duration: Duration,
+    },
+    /// A row of digits was sent to the participant ([`Conversation::send_tones`]).
+    TonesSent(ParticipantId),
     /// Who carries the conversation now; `None` when all are silent.
     DominantSpeaker(Option<ParticipantId>),
     /// On a bot's side: who of those on the lanes carries the conversation now; `None` when all are silent.
@@ -324,6 +337,15 @@ impl Conversation {
         Ok(())
     }
 
+    /// Sends a row of digits to a participant, which does not hear the mix while they last;
+    /// [`ConversationEvent::TonesSent`] follows. Up to four rows wait for each other.
+    ///
+    /// # Errors
+    /// [`DialError`]; nothing is sent then.
+    pub fn send_tones(&self, id: &ParticipantId, tones: Tones) -> Result<(), DialError> {
+        self.inner().room().dial(id, tones)
+    }
+
     /// Who hears whom as planned: each receiver with its sources, by identity; muted sources left out.
     #[must_use]
     pub fn matrix(&self) -> Vec<(ParticipantId, Vec<ParticipantId>)> {
@@ -402,6 +424,13 @@ impl Inner {
         }
     }
 
+    /// Opens a plain leg of this conversation and notes whose it is.
+    pub(crate) fn open_plain(self: &Arc<Self>, id: &ParticipantId, leg: &PlainLeg) -> Result<PlainOpened, JoinError> {
+        let endpoint = self.shared.endpoint().ok_or(JoinError::Closed)?;
+        let open = || endpoint.plain(&leg.params, leg.local).map(|joined| (joined.leg.id(), joined));
+        Ok(self.shared.with_leg(self.side, self, id, open)?)
+    }
+
     /// Closes a leg that has left the room; its events find no owner any more.
     pub(crate) fn drop_leg(&self, leg: Option<Leg>) {
         if let Some(leg) = leg {
@@ -465,7 +494,7 @@ pub(crate) fn leg_parts(
     let Negotiated { mix, lanes } = negotiated;
     let ring = leg.take_ingress().expect("invariant: nobody took the ring of a new leg");
     let inlet = InletConfig {
-        payloads: vec![(mix.payload_type, Payload::Opus)],
+        payloads: payloads(negotiated),
         level_extension: mix.level_ext,
         mid_extension: mix.mid_ext,
         lanes_mid: lanes.as_ref().filter(|lanes| lanes.direction.receives()).and_then(|lanes| Mid::new(&lanes.mid)),
@@ -474,21 +503,44 @@ pub(crate) fn leg_parts(
     let inlet = Some(Inlet::new(ring, &inlet, config.limits.sources));
     let source = if mix.direction.receives() { Some(Source::rtp(reserved.source_id, config)?) } else { None };
     if !mix.direction.sends() {
-        return Ok(Parts { inlet, source, receiver: None, adapts: false });
+        return Ok(Parts { inlet, source, receiver: None, adapts: false, red: false, tones: false });
     }
+    let class = match mix.codec {
+        Codec::Pcmu => loss::MULAW,
+        Codec::Pcma => loss::ALAW,
+        _ => loss::CLEAR,
+    };
+    let is_opus = mix.codec == Codec::Opus;
+    let red = mix.payload_type_of(Codec::Red).filter(|_| is_opus);
     let receiver = RtpReceiverConfig {
         leg: leg.id().as_u32(),
         ssrc: mix.ssrc,
         payload_type: mix.payload_type,
+        red,
+        tones: mix.tones(),
         first_seq: SeqNo::new(random() as u16 >> 1), // the upper half is left free, as RFC 3711 §3.3.1 advises
         first_timestamp: RtpTimestamp::new(random() as u32),
-        class: loss::CLEAR,
+        class,
         level_extension: mix.level_ext,
         csrc_level_extension: mix.csrc_level_ext,
         mid: mix.mid_ext.zip(Mid::new(&mix.mid)),
         lanes: lanes.as_ref().filter(|lanes| lanes.direction.sends()).and_then(lane_config),
     };
-    Ok(Parts { inlet, source, receiver: Some(Receiver::rtp(receiver, config)?), adapts: true })
+    let (red, tones) = (red.is_some(), mix.tones().is_some());
+    Ok(Parts { inlet, source, receiver: Some(Receiver::rtp(receiver, config)?), adapts: is_opus, red, tones })
+}
+
+/// What may come in on a leg. Lanes share payload types with the mix (RFC 8843 §10.1).
+fn payloads(negotiated: &Negotiated) -> Vec<(PayloadType, Payload)> {
+    let lanes = negotiated.lanes.iter().flat_map(|lanes| &lanes.payloads);
+    let payload = |codec| match codec {
+        Codec::Opus => Payload::Opus,
+        Codec::Pcmu => Payload::Pcmu,
+        Codec::Pcma => Payload::Pcma,
+        Codec::Red => Payload::Red,
+        Codec::TelephoneEvent { clock } => Payload::TelephoneEvent { clock },
+    };
+    lanes.chain(&negotiated.mix.payloads).map(|(number, codec)| (*number, payload(*codec))).collect()
 }
 
 /// A speaker, and its inlet and source.
@@ -503,13 +555,15 @@ fn speaker_parts(config: &ConversationConfig, reserved: Reserved) -> Result<(Spe
     };
     let inlet = Some(Inlet::new(ring, &inlet, 0));
     let source = Some(Source::rtp(reserved.source_id, config)?);
-    Ok((speaker, Parts { inlet, source, receiver: None, adapts: false }))
+    Ok((speaker, Parts { inlet, source, receiver: None, adapts: false, red: false, tones: false }))
 }
 
 /// `None` when the peer did not agree to the mid extension, without which lanes cannot be told apart.
 fn lane_config(lanes: &LaneParams) -> Option<LaneConfig> {
     Some(LaneConfig {
-        payload_type: lanes.payload_type,
+        payload_type: lanes.payload_type_of(Codec::Opus)?,
+        pcmu: lanes.payload_type_of(Codec::Pcmu),
+        pcma: lanes.payload_type_of(Codec::Pcma),
         mid: (lanes.mid_ext?, Mid::new(&lanes.mid)?),
         level_extension: lanes.level_ext,
         ssrc_base: lanes.ssrc.as_u32(),

@@ -65,6 +65,9 @@ pub enum JoinError {
     /// The peer's SDP answer does not fit our offer (culprit: peer).
     #[error(transparent)]
     Answer(#[from] transport::AnswerError),
+    /// The plain leg could not be opened.
+    #[error(transparent)]
+    Plain(#[from] transport::PlainError),
     /// The codec gave no memory (culprit: environment).
     #[error(transparent)]
     Codec(#[from] codec::CodecError),
@@ -86,6 +89,24 @@ pub enum JoinError {
     /// The conversation was closed or its media thread failed.
     #[error("the conversation is closed")]
     Closed,
+}
+
+/// A row of digits could not be sent (culprit: caller or peer). Nothing was sent.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DialError {
+    /// The identity is not in the conversation.
+    #[error("participant {0} is not in the conversation")]
+    UnknownParticipant(ParticipantId),
+    /// The participant's leg did not agree to telephone-events on the clock of its codec (RFC 4733).
+    #[error("participant {0} did not negotiate telephone-event; tones inside the audio are not made")]
+    NoTelephoneEvent(ParticipantId),
+    /// Four rows are on their way to it already.
+    #[error("participant {0} is being sent four rows of digits already; wait for TonesSent")]
+    Busy(ParticipantId),
+    /// The session has no answer yet, or was closed.
+    #[error("the media session is not connected")]
+    NotConnected,
 }
 
 /// A route names somebody who is not there (culprit: caller). Nothing was changed.

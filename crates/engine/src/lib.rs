@@ -11,6 +11,8 @@ pub use engine::{Engine, EngineConfig, MediaThreadStats};
 
 mod conversation;
 pub use conversation::{Conversation, ConversationEvent, ConversationOptions, EventCallback, JoinOptions, Joined};
+mod plain;
+pub use plain::{PlainJoined, PlainLeg};
 mod speaker;
 pub use speaker::Speaker;
 mod session;
@@ -19,7 +21,7 @@ pub use session::{AudioPort, MediaSession, MixedEar, SessionOptions, UnmixedEar}
 mod ids;
 pub use ids::ParticipantId;
 mod error;
-pub use error::{CreateError, JoinError, RouteError, StartError};
+pub use error::{CreateError, DialError, JoinError, RouteError, StartError};
 mod routes;
 mod speakers;
 mod state;
@@ -31,12 +33,19 @@ mod control;
 mod governor;
 mod loss;
 mod media_thread;
+
+mod host;
+pub use host::{HostDesk, MediaHost, Returned};
 pub use governor::{GovernorStats, StepCounts};
 
 pub use antiphon_pipeline::{
-    AppMouth, BusRate, FrameCounts, FrameOutcome, MixedFrame, OpusSettings, PacketCounts, UnmixedFrame,
+    AppMouth, BusRate, FrameCounts, FrameOutcome, MixedFrame, OpusSettings, PacketCounts, Tones, TonesError,
+    Stretched, UnmixedFrame,
 };
 pub use antiphon_rt::runner::PriorityOutcome;
 pub use antiphon_rt::wake::Wakeable;
 pub use antiphon_rtp::{AudioLevel, RtpTimestamp, SourceId};
-pub use antiphon_transport::{CloseReason, LegStats};
+pub use antiphon_transport::srtp::{KeyPair, MasterKey, SdesError};
+pub use antiphon_transport::{
+    CloseReason, Codec, Direction, LegStats, PlainError, PlainParams, PlainParamsError, PortRange, Remote,
+};

@@ -4,6 +4,7 @@
 //! FEC costs a fifth more encoder time and, at these rates, some of the sound; so it is for those who lose packets.
 //! Also here: the list of classes of every conversation. Pure: no clock.
 
+use antiphon_codec::g711::Law;
 use antiphon_pipeline::{EncodeClass, OpusSettings};
 use antiphon_transport::RemoteReport;
 use std::time::{Duration, Instant};
@@ -12,6 +13,9 @@ use std::time::{Duration, Instant};
 pub(crate) const CLEAR: u8 = 0;
 /// The class of receivers that lose packets: the same with FEC.
 pub(crate) const LOSSY: u8 = 1;
+/// The classes of telephony: G.711 by either law.
+pub(crate) const MULAW: u8 = 2;
+pub(crate) const ALAW: u8 = 3;
 
 /// How often reports are looked at; they come every five seconds or so.
 pub(crate) const PERIOD: Duration = Duration::from_secs(1);
@@ -28,7 +32,7 @@ const EXPECTED_LOSS: u8 = 10;
 /// Every class a conversation has, by the numbers above.
 pub(crate) fn classes(clear: OpusSettings) -> Vec<EncodeClass> {
     let lossy = OpusSettings { fec: true, expected_loss: clear.expected_loss.max(EXPECTED_LOSS), ..clear };
-    vec![clear.into(), lossy.into()]
+    vec![clear.into(), lossy.into(), EncodeClass::G711(Law::Mu), EncodeClass::G711(Law::A)]
 }
 
 /// What is known of one receiver's line.

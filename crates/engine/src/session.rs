@@ -8,14 +8,14 @@
 use crate::control::Side;
 use crate::conversation::{Conversation, EventCallback, leg_parts};
 use crate::engine::Shared;
-use crate::error::{CreateError, JoinError};
+use crate::error::{CreateError, DialError, JoinError};
 use crate::loss;
 use crate::routes::Member;
 use crate::state::Parts;
 use crate::{ConversationEvent, ConversationStats, ParticipantId};
 use antiphon_pipeline::UnmixedFrame;
 use antiphon_pipeline::{
-    AppEarConfig, AppMouth, BusRate, ConversationConfig, Limits, MixedFrame, OpusSettings, Receiver, Source,
+    AppEarConfig, AppMouth, BusRate, ConversationConfig, Limits, MixedFrame, OpusSettings, Receiver, Source, Tones,
 };
 use antiphon_rt::wake::{Wakeable, wake_pair};
 use antiphon_rtp::SourceId;
@@ -219,6 +219,19 @@ impl MediaSession {
         Ok(())
     }
 
+    /// Sends a row of digits to the service; [`ConversationEvent::TonesSent`] of [`Self::SERVICE`] follows. What the app
+    /// says is not heard while they last.
+    ///
+    /// # Errors
+    /// [`DialError`]; nothing is sent then.
+    pub fn send_tones(&self, tones: Tones) -> Result<(), DialError> {
+        let sent = self.conversation.send_tones(&ParticipantId::new(Self::SERVICE), tones);
+        sent.map_err(|error| match error {
+            DialError::UnknownParticipant(_) => DialError::NotConnected,
+            other => other,
+        })
+    }
+
     /// The app's end of the audio, once.
     pub fn take_audio(&self) -> Option<AudioPort> {
         crate::engine::lock(&self.port).take()
@@ -278,7 +291,7 @@ fn admit_app(
     let (receiver, ear) = Receiver::app(rings, config)?;
     let (mixed, unmixed) = ear.split();
     let member = Member { source: None, receiver: None, in_default_group: true, muted: false, unmixed: false };
-    let parts = Parts { inlet: None, source: Some(source), receiver: Some(receiver), adapts: false };
+    let parts = Parts { inlet: None, source: Some(source), receiver: Some(receiver), adapts: false, red: false, tones: false };
     room.admit(app, reserved, None, parts, member);
     Ok(AudioPort { mixed: MixedEar(mixed), unmixed: UnmixedEar(unmixed), mouth, wakeable })
 }

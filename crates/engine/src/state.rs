@@ -5,7 +5,7 @@
 //! Invariants: a slot is handed out again only after the media thread has returned what was in it; a command
 //! that finds the ring full waits in order; a plan that finds no credit is compiled anew at the next service.
 
-use crate::error::JoinError;
+use crate::error::{DialError, JoinError};
 use crate::loss::{LOSSY, LossWatch};
 use crate::media_thread::TickTime;
 use crate::routes::{Member, RouteTable};
@@ -14,7 +14,7 @@ use crate::stats::Totals;
 use crate::{ConversationEvent, ParticipantId, VoiceLevel};
 use antiphon_pipeline::{
     Command, Control, ConversationConfig, Event, Inlet, InletSlot, Limits, Receiver, ReceiverSlot, Retired, Slots,
-    Source, SourceLevel, SourceSlot,
+    Source, SourceLevel, SourceSlot, Tones,
 };
 use antiphon_rtp::SourceId;
 use antiphon_transport::Leg;
@@ -33,7 +33,14 @@ pub(crate) struct Party {
     receiver: Option<ReceiverSlot>,
     /// Of a receiver that FEC can help.
     loss: Option<LossWatch>,
+    /// RED was agreed: it repairs what FEC would, and leaves the receiver in its class.
+    red: bool,
+    /// Rows of digits on their way, if it takes digits at all.
+    dialing: Option<u8>,
 }
+
+/// Rows of digits that may be on their way to one participant: what the pipeline takes.
+const ROWS: u8 = 4;
 
 /// Slots taken for somebody who is about to join; give them to [`Room::admit`] or back to [`Room::release`].
 #[derive(Debug, Clone, Copy)]
@@ -54,6 +61,10 @@ pub(crate) struct Parts {
     pub(crate) receiver: Option<Box<Receiver>>,
     /// Whether the receiver gets Opus in the class `CLEAR`, and FEC when it loses packets.
     pub(crate) adapts: bool,
+    /// The receiver may get RED.
+    pub(crate) red: bool,
+    /// The receiver takes digits.
+    pub(crate) tones: bool,
 }
 
 pub(crate) struct Room {
@@ -185,7 +196,7 @@ impl Room {
         mut member: Member,
     ) {
         let Reserved { source_id, inlet, source, receiver } = reserved;
-        let Parts { inlet: inlet_part, source: source_part, receiver: receiver_part, adapts } = parts;
+        let Parts { inlet: inlet_part, source: source_part, receiver: receiver_part, adapts, red, tones } = parts;
         member.source = source_part.is_some().then_some(source);
         match source_part {
             Some(part) => {
@@ -206,7 +217,9 @@ impl Room {
             None => _ = self.receivers.give_back(receiver),
         }
         let loss = adapts.then(LossWatch::default);
-        let party = Party { leg, source_id, inlet, source: member.source, receiver: member.receiver, loss };
+        let dialing = tones.then_some(0);
+        let (source, receiver) = (member.source, member.receiver);
+        let party = Party { leg, source_id, inlet, source, receiver, loss, red, dialing };
         self.routes.insert(id.clone(), member);
         self.parties.insert(id, party);
         self.replan();
@@ -214,7 +227,7 @@ impl Room {
 
     /// Takes a participant out. Its leg comes back, to be closed by dropping it outside the lock.
     pub(crate) fn remove(&mut self, id: &ParticipantId) -> Option<Option<Leg>> {
-        let Party { leg, source_id, inlet, source, receiver, loss: _ } = self.parties.remove(id)?;
+        let Party { leg, source_id, inlet, source, receiver, .. } = self.parties.remove(id)?;
         self.routes.remove(id);
         self.replan();
         if let Some(inlet) = inlet {
@@ -297,12 +310,42 @@ impl Room {
         let mut moves = Vec::new();
         for party in self.parties.values_mut() {
             let (Some(leg), Some(receiver), Some(watch)) = (&party.leg, party.receiver, &mut party.loss) else { continue };
-            moves.extend(watch.look(&leg.stats().report, now).map(|class| (receiver, class)));
+            moves.extend(watch.look(&leg.stats().report, now).map(|class| (receiver, class, party.red)));
         }
-        for (receiver, class) in moves {
+        for (receiver, class, red) in moves {
+            if red {
+                self.totals.add_red_switch(class == LOSSY);
+                self.send(Command::SetRed(receiver, class == LOSSY));
+                continue;
+            }
             self.totals.add_class_move(class == LOSSY);
             self.send(Command::SetClass(receiver, class));
         }
+    }
+
+    /// Sends digits to a participant.
+    ///
+    /// # Errors
+    /// It is not there, takes none, or has enough on their way.
+    pub(crate) fn dial(&mut self, id: &ParticipantId, tones: Tones) -> Result<(), DialError> {
+        let party = self.parties.get_mut(id).ok_or_else(|| DialError::UnknownParticipant(id.clone()))?;
+        let (Some(rows), Some(receiver)) = (&mut party.dialing, party.receiver) else {
+            return Err(DialError::NoTelephoneEvent(id.clone()));
+        };
+        if *rows >= ROWS {
+            return Err(DialError::Busy(id.clone()));
+        }
+        *rows += 1;
+        self.send(Command::SendTones(receiver, tones));
+        Ok(())
+    }
+
+    /// A row of digits is out.
+    fn dialed(&mut self, receiver: ReceiverSlot) -> Option<ConversationEvent> {
+        let (id, party) = self.parties.iter_mut().find(|(_, party)| party.receiver == Some(receiver))?;
+        let rows = party.dialing.as_mut()?;
+        *rows = rows.saturating_sub(1);
+        Some(ConversationEvent::TonesSent(id.clone()))
     }
 
     fn send(&mut self, command: Command) {
@@ -379,6 +422,11 @@ impl Room {
                 self.speakers.dominant(source_id);
                 Some(event)
             }
+            Event::Tone { source, digit, duration, .. } => {
+                let participant = self.names.get(&source)?.clone();
+                Some(ConversationEvent::Tone { participant, digit, duration })
+            }
+            Event::TonesSent { receiver } => self.dialed(receiver),
             _ => None,
         }
     }

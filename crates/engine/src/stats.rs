@@ -88,6 +88,10 @@ pub struct Counts {
     pub fec_begun: u64,
     /// Receivers whose FEC ended because their legs lost nothing any more.
     pub fec_ended: u64,
+    /// Receivers with RED that began to get each frame twice, because their reports told of losses.
+    pub red_begun: u64,
+    /// Those that got it once again.
+    pub red_ended: u64,
     /// Talkers left out of mixes by the governor, summed over ticks.
     pub capped: u64,
     /// How received packets ended.
@@ -129,6 +133,11 @@ impl Totals {
     pub(crate) fn add_class_move(&mut self, to_fec: bool) {
         let c = &mut self.0.counts;
         *(if to_fec { &mut c.fec_begun } else { &mut c.fec_ended }) += 1;
+    }
+
+    pub(crate) fn add_red_switch(&mut self, on: bool) {
+        let c = &mut self.0.counts;
+        *(if on { &mut c.red_begun } else { &mut c.red_ended }) += 1;
     }
 
     pub(crate) fn add_record(&mut self, r: &TickRecord) {

@@ -1,9 +1,9 @@
-//! FEC comes when a line loses packets: a bot behind a line that drops every eighth, over real sockets on loopback.
+//! FEC, or RED where it is agreed, comes when a line loses packets: a bot behind a line that drops every eighth, over real sockets on loopback.
 //!
 //! Both ways: what the service sends the bot, and what the bot says. Nobody is told of the loss but by RTCP reports.
 
 use antiphon_engine::{
-    Conversation, ConversationEvent, ConversationOptions, Engine, EngineConfig, JoinOptions, MediaSession,
+    Conversation, ConversationEvent, ConversationOptions, Counts, Engine, EngineConfig, JoinOptions, MediaSession,
     SessionOptions, Speaker,
 };
 use antiphon_load::speech::{SpeechRate, Voice};
@@ -134,6 +134,21 @@ impl Call {
 
 #[test]
 fn a_line_that_loses_packets_gets_fec_in_both_directions_by_its_reports() {
+    // Without RED, as an older bot offers.
+    repairs(|offer| offer.replacen(" 111 63 ", " 111 ", 1), |counts| (counts.fec_begun, counts.fec_ended));
+}
+
+#[test]
+fn a_line_that_loses_packets_gets_red_in_both_directions_where_it_is_agreed() {
+    repairs(str::to_owned, |counts| {
+        assert_eq!(counts.fec_begun, 0, "one remedy is enough");
+        (counts.red_begun, counts.red_ended)
+    });
+}
+
+/// Has a bot with this offer lose packets until its remedy has come, and then not until it is gone; `remedy` reads how
+/// often that was.
+fn repairs(offer: impl Fn(&str) -> String, remedy: impl Fn(&Counts) -> (u64, u64)) {
     let line = Line::new();
     let service = Engine::start(EngineConfig { advertise: Some(line.addr), ..EngineConfig::default() }).unwrap();
     line.service.send(service.media_addr().unwrap()).unwrap();
@@ -147,7 +162,7 @@ fn a_line_that_loses_packets_gets_fec_in_both_directions_by_its_reports() {
         ..SessionOptions::new(move |event| drop(events.send(event)))
     };
     let session = client.session(options).unwrap();
-    let joined = meeting.answer(&"ada".into(), session.offer(), JoinOptions::default()).unwrap();
+    let joined = meeting.answer(&"ada".into(), &offer(session.offer()), JoinOptions::default()).unwrap();
     session.accept(&joined.answer).unwrap();
     while inbox.recv_timeout(PATIENCE).unwrap() != ConversationEvent::Connected(MediaSession::SERVICE.into()) {}
     let port = session.take_audio().unwrap();
@@ -162,18 +177,20 @@ fn a_line_that_loses_packets_gets_fec_in_both_directions_by_its_reports() {
         let (meeting, bot) = (call.meeting.stats().counts, call.session.stats().counts);
         // Each end was told by the other's reports, and the bot gets frames back that were lost. (Nobody hears the bot,
         // so what it says is not even decoded.)
-        if meeting.fec_begun == 1 && bot.fec_begun == 1 && bot.frames.recovered > 20 {
-            assert_eq!((meeting.fec_ended, bot.fec_ended), (0, 0));
+        let (far, near) = (remedy(&meeting), remedy(&bot));
+        if far.0 == 1 && near.0 == 1 && bot.frames.recovered > 20 {
+            assert_eq!((far, near), ((1, 0), (1, 0)));
             break;
         }
     }
 
+    let over = |call: &Call| (remedy(&call.meeting.stats().counts).1, remedy(&call.session.stats().counts).1);
     // A good line needs none: the next report that says so begins the ten seconds.
     line.bad.store(false, Ordering::Relaxed);
     let mended = Instant::now();
-    while call.meeting.stats().counts.fec_ended == 0 || call.session.stats().counts.fec_ended == 0 {
+    while over(&call).0 == 0 || over(&call).1 == 0 {
         assert!(mended.elapsed() < PATIENCE, "{:?}", call.meeting.stats().counts);
         call.step(&narrow, &wide);
     }
-    assert_eq!((call.meeting.stats().counts.fec_ended, call.session.stats().counts.fec_ended), (1, 1));
+    assert_eq!(over(&call), (1, 1));
 }
