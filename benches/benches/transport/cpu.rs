@@ -1,20 +1,28 @@
 //! What the system says of threads and memory, from procfs.
 
 use std::fs;
-use std::time::Duration;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 /// CPU time of a thread of this process.
 #[derive(Clone, Debug)]
 pub(crate) struct ThreadCpu(String);
 
 impl ThreadCpu {
-    /// The thread of this name; there must be one.
+    /// The thread of this name; it must have been started.
     pub(crate) fn named(name: &str) -> Self {
-        let tasks = fs::read_dir("/proc/self/task").expect("procfs is mounted");
-        let mut tasks = tasks.filter_map(Result::ok).map(|task| task.path());
-        let of_name = |path: &std::path::PathBuf| fs::read_to_string(path.join("comm")).is_ok_and(|c| c.trim() == name);
-        let path = tasks.find(of_name).expect("invariant: the thread runs");
-        Self(path.join("schedstat").to_string_lossy().into_owned())
+        let begin = Instant::now();
+        loop {
+            let tasks = fs::read_dir("/proc/self/task").expect("procfs is mounted");
+            let mut tasks = tasks.filter_map(Result::ok).map(|task| task.path());
+            // A thread gives itself its name, some time after it was started.
+            let of_name = |path: &PathBuf| fs::read_to_string(path.join("comm")).is_ok_and(|c| c.trim() == name);
+            if let Some(path) = tasks.find(of_name) {
+                return Self(path.join("schedstat").to_string_lossy().into_owned());
+            }
+            assert!(begin.elapsed() < Duration::from_secs(10), "no thread {name}");
+            std::thread::yield_now();
+        }
     }
 
     /// Time on a CPU so far.

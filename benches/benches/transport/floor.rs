@@ -52,9 +52,8 @@ impl Floor {
     pub(crate) fn new(peers: usize) -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
         socket.set_nonblocking(true).expect("a socket that does not block");
-        for option in [nix::sys::socket::sockopt::RcvBuf, nix::sys::socket::sockopt::RcvBuf] {
-            let _ = nix::sys::socket::setsockopt(&socket, option, &(8 << 20));
-        }
+        let _ = nix::sys::socket::setsockopt(&socket, nix::sys::socket::sockopt::RcvBufForce, &(8 << 20));
+        let _ = nix::sys::socket::setsockopt(&socket, nix::sys::socket::sockopt::SndBufForce, &(8 << 20));
         let address = socket.local_addr().expect("invariant: it is bound");
         let shared = Arc::<Shared>::default();
         let theirs = Arc::clone(&shared);

@@ -12,7 +12,9 @@ use crate::governor::GovernorStats;
 use crate::media_thread::MediaThread;
 use crate::session::{MediaSession, SessionOptions};
 use antiphon_rt::runner::PriorityOutcome;
-use antiphon_transport::{Connector, ConnectorConfig, DropCounts, Endpoint, EndpointConfig, LegId, NetThread};
+use antiphon_transport::{
+    Connector, ConnectorConfig, DropCounts, Endpoint, EndpointConfig, LegId, NetThread, PortRange,
+};
 use crossbeam_channel::{Sender, TrySendError};
 use std::collections::HashMap;
 use std::fmt;
@@ -31,6 +33,8 @@ pub struct EngineConfig {
     pub bind: SocketAddr,
     /// The address peers are told instead of `bind`, behind a 1:1 NAT; port 0 means the bound port.
     pub advertise: Option<SocketAddr>,
+    /// Ports that plain legs get unless they ask for one; `None`: any that is free. Unused by a client.
+    pub plain_ports: Option<PortRange>,
     /// Media threads, at least 1; a conversation lives on one of them, the one with the fewest.
     pub media_threads: usize,
     /// SCHED_FIFO priority (1–99) to ask for; being refused is reported by [`Engine::priorities`].
@@ -43,7 +47,7 @@ impl Default for EngineConfig {
     /// Any free port on the loopback address, one media thread, priority 50 if the system grants it.
     fn default() -> Self {
         let bind = SocketAddr::from(([127, 0, 0, 1], 0));
-        Self { bind, advertise: None, media_threads: 1, priority: Some(50), pin: false }
+        Self { bind, advertise: None, plain_ports: None, media_threads: 1, priority: Some(50), pin: false }
     }
 }
 
@@ -96,7 +100,7 @@ impl Engine {
     }
 
     fn build(config: EngineConfig, serves: bool) -> Result<Self, StartError> {
-        let EngineConfig { bind, advertise, media_threads, priority, pin } = config;
+        let EngineConfig { bind, advertise, plain_ports, media_threads, priority, pin } = config;
         let (messages, inbox) = crossbeam_channel::bounded(MESSAGES);
         let to_control = |side| {
             let messages = messages.clone();
@@ -108,7 +112,11 @@ impl Engine {
         };
         let endpoint = serves
             .then(|| {
-                Endpoint::bind(EndpointConfig { advertise, ..EndpointConfig::new(bind, to_control(Side::Service)) })
+                Endpoint::bind(EndpointConfig {
+                    advertise,
+                    plain_ports,
+                    ..EndpointConfig::new(bind, to_control(Side::Service))
+                })
             })
             .transpose()?;
         let connector = Connector::new(ConnectorConfig::new(to_control(Side::Bot)))?;
