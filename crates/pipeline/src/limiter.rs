@@ -6,11 +6,11 @@
 //! ceiling. Its state is part of the mix slot and is copied with the encoder's. Runs in the tick, no allocation.
 
 /// Blocks per 20 ms frame.
-const BLOCKS: usize = 20;
+pub(crate) const BLOCKS: usize = 20;
 /// Blocks looked ahead beyond the one under way.
 const AHEAD: usize = 2;
 /// Blocks of delay: the look-ahead and the block whose end gain it decides.
-const DELAY: usize = AHEAD + 1;
+pub(crate) const DELAY: usize = AHEAD + 1;
 /// Blocks for which the gain stays down after a peak: half a wave of 42 Hz.
 const HOLD: usize = 12;
 /// Highest output magnitude: a hair under full scale, so that a codec's overshoot seldom clips.

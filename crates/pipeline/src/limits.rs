@@ -38,6 +38,13 @@ impl BusRate {
         self.codec_rate().frame_samples()
     }
 
+    /// By how many samples a mix lags behind the sources in it, which the limiter looks ahead in: 3 ms. An unmixed frame
+    /// of the same tick is that much earlier.
+    #[must_use]
+    pub const fn mix_delay_samples(self) -> usize {
+        crate::limiter::DELAY * self.frame_samples() / crate::limiter::BLOCKS
+    }
+
     pub(crate) const fn codec_rate(self) -> CodecRate {
         match self {
             Self::Hz16000 => CodecRate::Hz16000,

@@ -220,7 +220,8 @@ impl MixSlot {
         self.was_gains.clear();
         let audible = gains.iter().filter(|entry| bits::has(&self.was, usize::from(entry.1)));
         self.was_gains.extend(audible.map(|&(_, source, gain)| (source, gain)).take(GAINS_KEPT));
-        self.changed = false;
+        // Who ends now may be back in the next tick, without anybody being grouped anew.
+        self.changed = stage.ending;
         fades
     }
 

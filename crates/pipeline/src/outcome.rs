@@ -16,7 +16,7 @@ pub enum FrameOutcome {
     Decoded,
     /// Rebuilt from the FEC copy in the packet after it.
     Recovered,
-    /// Made up by the decoder (PLC).
+    /// Made up by the decoder (PLC), or the fading end of what an app broke off.
     Concealed,
 }
 

@@ -12,7 +12,7 @@ use ringbuf::{HeapCons, HeapProd, HeapRb};
 use antiphon_rt::MonoTime;
 use antiphon_rtp::{AudioLevel, RtpTimestamp, SourceId};
 
-use crate::{FrameOutcome, MAX_FRAME_SAMPLES, SourceSlot};
+use crate::{FrameOutcome, MAX_FRAME_SAMPLES, SourceSlot, Stretched};
 
 /// 20 ms of mono samples at the bus rate.
 #[derive(Clone, Copy)]
@@ -76,6 +76,8 @@ pub struct UnmixedFrame {
     pub timestamp: RtpTimestamp,
     /// How the frame came to be.
     pub outcome: FrameOutcome,
+    /// Whether playout was sped up or slowed down in it.
+    pub stretched: Stretched,
     /// Its level.
     pub level: AudioLevel,
     /// The audio.

@@ -257,6 +257,7 @@ impl Receiver {
             source: slot,
             timestamp: source.timestamp(),
             outcome: source.outcome(),
+            stretched: source.stretched(),
             level: source.level(),
             samples: Samples::from_bus(source.frame()),
         };
