@@ -9,9 +9,9 @@ const PERIODS: std::ops::RangeInclusive<usize> = 40..=120;
 const LOOK: usize = 160;
 /// What is remembered.
 const PAST: usize = LOOK + 120;
-/// Concealed samples at full level, and from then to silence: 10 ms and 50 ms.
-const FULL: usize = 80;
-const FADE: usize = 400;
+/// Concealed samples at full level, and from then to silence: 20 ms and 100 ms.
+const FULL: usize = 160;
+const FADE: usize = 800;
 /// Samples over which two signals are faded into each other: 4 ms.
 const SEAM: usize = 32;
 
@@ -44,7 +44,7 @@ impl Concealer {
         self.remember(samples);
     }
 
-    /// Goes on with the voice. Silent from 60 ms on.
+    /// Goes on with the voice. Silent from 120 ms on.
     pub(super) fn conceal(&mut self, out: &mut [f32]) {
         if self.concealed == 0 {
             self.period = self.find_period();
