@@ -126,11 +126,6 @@ impl Gate {
         self.power
     }
 
-    /// Whether the last frame was below the closing level.
-    pub(crate) fn is_quiet(&self) -> bool {
-        self.power < self.close_at
-    }
-
     pub(crate) fn level(&self) -> AudioLevel {
         self.level
     }

@@ -37,8 +37,8 @@ const CONCEAL_MAX: u32 = 6 * RTP_FRAME;
 const CONCEAL_UNIT: u32 = 120;
 /// With this much more delay than aimed at, even a loud packet is dropped to catch up.
 const MAX_EXCESS_NS: i64 = 300_000_000;
-/// Lateness that the network card and the scheduler may add at any time.
-const MARGIN_NS: i64 = 1_000_000;
+/// Lateness up to this is the network card's and the scheduler's: it is always there, and waited for without counting.
+const MARGIN_NS: i64 = 3_000_000;
 /// More tolerance than a whole frame over the aim is given back only beyond this, so that nothing flaps.
 const SLACK_NS: i64 = 5_000_000;
 /// A payload this short carries no audio: the sender is in DTX (RFC 6716 §2.1.9).
@@ -61,9 +61,9 @@ pub(crate) enum Insert {
 /// What the source has to do for the next stretch of audio.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Step<'a> {
-    /// Decode this payload. `copy`: it rode with another packet, its own was lost. `resumes`: its sender was speaking
-    /// before and what lies between is lost, so it begins in the middle of something.
-    Decode { payload: &'a [u8], kind: FrameKind, timestamp: u64, level: Option<AudioLevel>, copy: bool, resumes: bool },
+    /// Decode this payload. `copy`: it rode with another packet, its own was lost. `gain`: what concealment had faded
+    /// to, where what is lost ends in the middle of something; 1 elsewhere.
+    Decode { payload: &'a [u8], kind: FrameKind, timestamp: u64, level: Option<AudioLevel>, copy: bool, gain: f32 },
     /// Rebuild `samples` of RTP clock from the FEC copy in `next`, which stays in the buffer.
     Recover { next: &'a [u8], level: Option<AudioLevel>, samples: u32, timestamp: u64 },
     /// Conceal `samples` of RTP clock, with a gain that goes straight from the first value to the second.
@@ -348,7 +348,8 @@ impl JitterBuffer {
     /// The tolerance to play packets of this length with: what the network asks for, and for short packets the time
     /// between the first of a frame and its last.
     fn need(&self, samples: u32) -> i64 {
-        self.playout.target().max(MARGIN_NS) + (FRAME_NS - span_ns(samples)).max(0)
+        let usual = self.playout.recent().min(MARGIN_NS) * 5 / 4;
+        self.playout.target().max(usual) + (FRAME_NS - span_ns(samples)).max(0)
     }
 
     /// The tolerance not to go below. Lately packets were this late, often or not.
@@ -408,13 +409,9 @@ impl JitterBuffer {
 
     /// Counts `samples` more of concealment, and gives their gain.
     fn conceal(&mut self, samples: u32) -> (f32, f32) {
-        let gain = |at: u32| {
-            let fade = at.saturating_sub(CONCEAL_FULL).min(CONCEAL_MAX - CONCEAL_FULL);
-            1.0 - fade as f32 / (CONCEAL_MAX - CONCEAL_FULL) as f32
-        };
         let before = self.concealed;
         self.concealed += samples;
-        (gain(before), gain(self.concealed))
+        (concealed_gain(before), concealed_gain(self.concealed))
     }
 
     /// Ends `first` unplayed if it is silence and too much, or if the delay is out of all bounds.
@@ -441,7 +438,7 @@ impl JitterBuffer {
     fn play(&mut self, cursor: u64, first: Stored) -> Step<'_> {
         let popped = self.store.pop_first().expect("invariant: the caller saw it");
         self.advance_past(first, cursor);
-        let resumes = std::mem::take(&mut self.resumes) || self.concealed > CONCEAL_FULL;
+        let gain = if std::mem::take(&mut self.resumes) { 0.0 } else { concealed_gain(self.concealed) };
         (self.concealed, self.held) = (0, 0);
         self.last_samples = first.samples;
         self.last_copy = first.copy;
@@ -464,7 +461,7 @@ impl JitterBuffer {
             timestamp: first.timestamp,
             level: first.level,
             copy: first.copy,
-            resumes,
+            gain,
         }
     }
 
@@ -523,6 +520,12 @@ impl JitterBuffer {
 enum Bridge {
     Recover { samples: u32, timestamp: u64 },
     Conceal { samples: u32, timestamp: u64, gain: (f32, f32) },
+}
+
+/// Gain of concealment after this much of it.
+fn concealed_gain(samples: u32) -> f32 {
+    let fade = samples.saturating_sub(CONCEAL_FULL).min(CONCEAL_MAX - CONCEAL_FULL);
+    1.0 - fade as f32 / (CONCEAL_MAX - CONCEAL_FULL) as f32
 }
 
 /// Length of a span of RTP clock.

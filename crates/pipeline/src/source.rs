@@ -27,6 +27,9 @@ use skip::{Hearing, Need};
 
 /// Idle ticks after which a lane is free for somebody else: 10 s.
 const LANE_IDLE_TICKS: u32 = 500;
+/// A frame below this mean square (-50 dBov) is the end of a word if nothing follows it: a pause and not a loss. Absolute,
+/// since a voice that goes on may be taken for noise by the gate and must not be cut off here.
+const HUSH: f32 = 1e-5;
 
 /// One voice.
 #[derive(Debug)]
@@ -345,7 +348,7 @@ impl Source {
         let mut stamped_power = 0.0;
         let outcome = match &mut self.feed {
             Feed::Rtp(feed) => {
-                let quiet = hearing == Hearing::Unheard || self.gate.is_quiet();
+                let quiet = hearing == Hearing::Unheard || self.gate.power() < HUSH;
                 let (outcome, timestamp) = feed.produce(now, need, quiet, &mut self.frame);
                 self.timestamp = timestamp;
                 stamped_power = feed.take_skipped_power();

@@ -174,11 +174,11 @@ impl RtpFeed {
         let (rate, ahead) = (self.rate, self.queued_ns());
         let room = &mut self.queue[self.queued..];
         let (outcome, timestamp, samples) = match self.jitter.next(now, ahead, quiet) {
-            Step::Decode { payload, kind, timestamp, level, copy, resumes } => {
+            Step::Decode { payload, kind, timestamp, level, copy, gain } => {
                 let (outcome, samples) = self.voice.decode(Packet { payload, kind, level }, need, room);
-                if resumes {
+                if gain < 1.0 {
                     let fade = samples.min(rate.frame_samples() / 4);
-                    ramp(&mut room[..fade], 0.0, 1.0);
+                    ramp(&mut room[..fade], gain, 1.0);
                 }
                 match outcome {
                     FrameOutcome::Skipped => {
