@@ -15,7 +15,9 @@ use antiphon_pipeline::{
 };
 use antiphon_rt::MonoTime;
 use antiphon_rt::packet_ring::{MAX_PACKET, PacketMeta, PacketReceiver, PacketSender, packet_ring};
-use antiphon_rtp::{PayloadType, RtpHeader, RtpPacket, RtpTimestamp, SeqNo, SourceId, Ssrc};
+use antiphon_rtp::{
+    AudioLevel, Extension, LevelExtension, PayloadType, RtpHeader, RtpPacket, RtpTimestamp, SeqNo, SourceId, Ssrc,
+};
 
 pub const TICK_NS: u64 = 20_000_000;
 pub const LEVEL_EXTENSION: u8 = 1;
@@ -68,6 +70,10 @@ pub struct Person {
     pub in_default_group: bool,
     pub weather: Weather,
     pub tone_hz: f32,
+    /// Amplitude of the tone.
+    pub loudness: f32,
+    /// What it stamps on its packets, true or not.
+    pub claims: Option<AudioLevel>,
     syllables: bool,
     uplink: PacketSender,
     encoder: Encoder,
@@ -237,6 +243,8 @@ impl Room {
             in_default_group: true,
             weather: Weather::default(),
             tone_hz: 400.0 + 90.0 * (leg % 24) as f32,
+            loudness: 0.2,
+            claims: None,
             syllables: self.fec,
             uplink,
             encoder: Encoder::new(&settings).unwrap(),
@@ -396,13 +404,15 @@ impl Person {
     /// One 20 ms packet of this person's tone.
     fn packet(&mut self) -> Vec<u8> {
         let mut pcm = [0.0; 320];
-        let loud = if self.syllables && (self.frames / 4).is_multiple_of(2) { 0.03 } else { 0.2 };
+        let loud = if self.syllables && (self.frames / 4).is_multiple_of(2) { 0.03 } else { self.loudness };
         for sample in &mut pcm {
             *sample = loud * self.phase.sin();
             self.phase = (self.phase + self.tone_hz * std::f32::consts::TAU / 16_000.0) % std::f32::consts::TAU;
         }
         let mut payload = [0; 1_275];
         let len = self.encoder.encode(&pcm, &mut payload).unwrap();
+        let stamp = self.claims.map(|level| LevelExtension { level, voice: true }.to_bytes());
+        let stamp = stamp.as_ref().map(|data| Extension { id: LEVEL_EXTENSION, data });
         let header = RtpHeader {
             marker: false,
             payload_type: PayloadType::new(111).unwrap(),
@@ -410,7 +420,7 @@ impl Person {
             timestamp: RtpTimestamp::new((self.frames as u32).wrapping_mul(960)),
             ssrc: Ssrc::new(self.ssrc),
             csrcs: &[],
-            extensions: &[],
+            extensions: stamp.as_slice(),
         };
         let mut out = vec![0; MAX_PACKET];
         let len = header.write(&mut out, &payload[..len]).unwrap();
