@@ -15,7 +15,7 @@ use std::time::Duration;
 pub(crate) const BUDGET: Duration = Duration::from_millis(20);
 
 /// A tick that takes so much of the budget, in percent, counts towards less effort.
-const NEAR: u64 = 70;
+const NEAR: u64 = 80;
 /// A tick that takes so much counts twice.
 const CLOSE: u64 = 90;
 /// So many near ticks, less those in between that were not, make one step down.
@@ -275,6 +275,8 @@ pub(crate) trait Meter: Send + 'static {
     fn now(&self) -> MonoTime;
     /// What this thread has had of any core so far.
     fn own(&self) -> Duration;
+    /// Called at the head of each conversation's tick: where a test puts its panic.
+    fn provoke(&mut self, _key: u64) {}
     /// Called within the measured part of each tick: where a test puts its artificial load.
     fn strain(&mut self, _effort: &Effort) {}
 }

@@ -137,8 +137,8 @@ mod tests {
     fn the_second_class_differs_in_fec_only_and_keeps_a_greater_expectation() {
         let clear = OpusSettings { bitrate: 32_000, ..OpusSettings::default() };
         let lossy = OpusSettings { fec: true, expected_loss: 10, ..clear };
-        assert_eq!(classes(clear), [clear.into(), lossy.into()]);
+        assert_eq!(classes(clear)[..2], [clear.into(), lossy.into()]);
         let worried = OpusSettings { expected_loss: 25, fec: true, ..clear };
-        assert_eq!(classes(worried), [EncodeClass::from(worried); 2]);
+        assert_eq!(classes(worried)[..2], [EncodeClass::from(worried); 2]);
     }
 }

@@ -144,7 +144,12 @@ impl<M: Meter> TickTask for MediaTask<M> {
         let mut at = 0;
         while at < self.hosted.len() {
             let hosted = &mut self.hosted[at];
-            hosted.panic = quiet::catch(|| hosted.conversation.tick(due)).err();
+            let (key, conversation, meter) = (hosted.key, &mut hosted.conversation, &mut self.meter);
+            let work = || {
+                meter.provoke(key);
+                conversation.tick(due);
+            };
+            hosted.panic = quiet::catch(work).err();
             let ended = self.meter.now();
             let took = ended.checked_since(began).unwrap_or_default();
             began = ended;

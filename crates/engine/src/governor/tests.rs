@@ -66,7 +66,7 @@ impl Model {
 #[test]
 fn effort_falls_in_the_fixed_order_and_comes_back_in_reverse_with_no_tick_missed() {
     let mut model = Model::new();
-    (0..=250).for_each(|talkers| model.seconds(1, talkers));
+    (0..=320).for_each(|talkers| model.seconds(1, talkers));
     assert!(model.levels.is_sorted(), "more talkers never bring more effort: {:?}", model.levels);
     let stats = *model.governor.stats();
     assert_eq!(stats.lowered.complexity, 3, "from 5 to 3, 1 and 0");
@@ -74,7 +74,7 @@ fn effort_falls_in_the_fixed_order_and_comes_back_in_reverse_with_no_tick_missed
     assert!(stats.lowered.talkers > 0);
     assert_eq!(model.levels.first(), Some(&0));
     let down = model.levels.len();
-    (0..=250).rev().for_each(|talkers| model.seconds(1, talkers));
+    (0..=320).rev().for_each(|talkers| model.seconds(1, talkers));
     model.seconds(60, 0);
     assert!(model.levels[down - 1..].is_sorted_by(|a, b| a >= b), "{:?}", &model.levels[down - 1..]);
     assert_eq!(model.governor.effort(), Effort::FULL);

@@ -27,6 +27,8 @@ struct Meter {
     now: Arc<AtomicU64>,
     own: Duration,
     cost: Option<fn(&Effort) -> Duration>,
+    /// The conversation whose ticks panic.
+    doomed: Option<u64>,
 }
 
 impl governor::Meter for Meter {
@@ -36,6 +38,10 @@ impl governor::Meter for Meter {
 
     fn own(&self) -> Duration {
         self.own
+    }
+
+    fn provoke(&mut self, key: u64) {
+        assert_ne!(self.doomed, Some(key), "provoked");
     }
 
     fn strain(&mut self, effort: &Effort) {
@@ -119,7 +125,7 @@ fn conversations_are_made_cheaper_in_order_before_a_tick_is_missed_and_dearer_ag
     b.task.meter.cost = Some(|effort| match effort.max_complexity {
         5.. => Duration::from_millis(21),
         3 => Duration::from_millis(18),
-        1 => Duration::from_millis(15),
+        1 => Duration::from_millis(17),
         _ => Duration::from_millis(13),
     });
     let (hosted, mut control, _ear) = conversation(1);
@@ -144,4 +150,63 @@ fn conversations_are_made_cheaper_in_order_before_a_tick_is_missed_and_dearer_ag
     assert_eq!(b.desk.governor().restored, StepCounts { complexity: 3, bitrate: 0, talkers: 0 });
     let last = std::iter::from_fn(|| control.next_record()).last().unwrap();
     assert_eq!(last.effort, Effort::FULL);
+}
+
+#[test]
+fn a_stall_leaves_out_whole_ticks_and_the_sample_clock_stays_on_the_grid() {
+    let mut b = bench();
+    let (hosted, mut control, mut ear) = conversation(1);
+    assert!(b.desk.adopt(hosted).is_ok());
+    let (clock, mut ticks, mut skipped) = (Arc::clone(&b.clock), 0_u64, Vec::new());
+    run(&mut b, 300, |before| {
+        ticks += 1;
+        skipped.push(before);
+        if ticks.is_multiple_of(100) {
+            clock.fetch_add(70_000_000, Ordering::Relaxed); // three and a half ticks, not of our making
+        }
+    });
+    // The tick under way ends 70 ms late: the deadlines of 20, 40 and 60 ms have passed, the last of them is served.
+    assert_eq!(skipped.iter().sum::<u64>(), 2 * 2, "{skipped:?}");
+    assert_eq!((skipped[100], skipped[200]), (2, 2));
+    let records: Vec<_> = std::iter::from_fn(|| control.next_record()).collect();
+    let (first, last) = (records[0], records[records.len() - 1]);
+    assert_eq!(last.tick - first.tick, 299 + 4, "time that passed, in ticks, whether they were done or not");
+    for record in &records {
+        let since = record.at.saturating_since(first.at);
+        assert_eq!(since, governor::BUDGET * u32::try_from(record.tick - first.tick).unwrap(), "on the grid");
+    }
+    let frames: Vec<u64> = std::iter::from_fn(|| ear.next_mixed()).map(|frame| frame.tick).collect();
+    assert!(frames.is_sorted_by(|a, b| a < b), "the app sees the gap and no frame twice");
+    assert_eq!(b.desk.governor().lowered, StepCounts::default(), "effort is not to blame");
+}
+
+#[test]
+fn a_panic_ends_its_conversation_in_silence_and_no_other() {
+    quiet::install();
+    let mut b = bench();
+    let (one, _c1, mut e1) = conversation(1);
+    let (two, _c2, mut e2) = conversation(2);
+    let (three, _c3, mut e3) = conversation(3);
+    for hosted in [one, two, three] {
+        assert!(b.desk.adopt(hosted).is_ok());
+    }
+    run(&mut b, 10, |_| ());
+    let (bad, _control, mut ear) = conversation(4);
+    assert!(b.desk.adopt(bad).is_ok());
+    run(&mut b, 5, |_| ());
+    assert_eq!(std::iter::from_fn(|| ear.next_mixed()).count(), 5);
+    b.task.meter.doomed = Some(4);
+    run(&mut b, 5, |_| ());
+    let returned = b.desk.next_returned().expect("it came back");
+    let report = returned.panic().expect("with a report").to_string();
+    assert_eq!(returned.key(), 4);
+    assert!(report.contains("provoked") && report.contains(".rs:"), "{report}");
+    drop(returned); // on a control thread, whatever state it is in
+    assert!(ear.next_mixed().is_none(), "silence");
+    assert!(b.desk.next_returned().is_none());
+    assert_eq!(b.desk.count(), 3);
+    for ear in [&mut e1, &mut e2, &mut e3] {
+        let ticks: Vec<u64> = std::iter::from_fn(|| ear.next_mixed()).map(|frame| frame.tick).collect();
+        assert!(ticks.len() >= 19 && ticks.windows(2).all(|pair| pair[1] == pair[0] + 1), "{ticks:?}");
+    }
 }
