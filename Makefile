@@ -2,7 +2,7 @@
 # Extra arguments: make demo ARGS="--loss 5% --jitter 30ms --seed 7"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check loom fuzz interop bench quality perf ci clean
+.PHONY: help setup demo test check loom fuzz interop bench quality perf soak ci clean
 ARGS ?=
 
 help: ## list the targets
@@ -30,14 +30,20 @@ fuzz: setup ## ten seconds on each fuzz target (SECONDS_EACH=600 for longer)
 interop: setup ## the emulator and the bot against aiortc, Chromium, webrtc and the official Graph SDKs
 	@scripts/interop.sh
 
-bench: setup ## criterion benches (ARGS filters them)
-	cargo bench --locked -p antiphon-benches -- $(ARGS)
+bench: setup ## criterion benches, and one table of them all (ARGS filters them)
+	@scripts/bench.sh $(ARGS)
+
+counts: setup ## instructions per stage, held against the committed baseline (ARGS=--update makes a new one)
+	@scripts/counts.sh $(ARGS)
 
 quality: setup ## speech through the engine and through bare libopus on the same losses, judged by PESQ and PLCMOS
 	@scripts/quality.sh
 
 perf: setup ## profile the demo with perf (docs/perf.md; WHAT=bench for the tick)
 	@scripts/perf.sh $(ARGS)
+
+soak: setup ## ten minutes of a media thread at 70 % of a core (SOAK_SECONDS=600)
+	@scripts/soak.sh $(ARGS)
 
 ci: ## everything CI runs
 	@bash .ci/run

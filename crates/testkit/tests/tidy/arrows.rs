@@ -23,7 +23,7 @@ const ARROWS: [(&str, &[&str]); 14] = [
     ("load", &["rtp", "codec"]),
     ("cli", &["antiphon", "emulator", "signaling", "load", "engine", "graph"]),
     ("testkit", &["rt"]),
-    ("benches", &["codec", "pipeline", "rt", "rtp", "load", "transport"]),
+    ("benches", &["codec", "pipeline", "rt", "rtp", "load", "transport", "engine"]),
 ];
 
 /// What tests of any crate may add.

@@ -1,0 +1,154 @@
+//! The soak run: one media thread at 70 % of a core for ten minutes, as the engine runs it, beside a canary.
+//!
+//! Real runner, real codec, real governor; people talk, fall silent, join, leave and are routed anew all the time. The canary is a
+//! thread that only sleeps to the same deadlines: what it is late, no engine could have been in time for.
+//! Fails if memory grows after warming up, if the media thread touches the heap, or if a conversation panics.
+//! Options: `--seconds N` (600), `--percent N` (70). Ctrl-C ends it with the summary so far.
+
+mod figures;
+mod room;
+mod watch;
+
+use antiphon_engine::MediaHost;
+use antiphon_rt::runner::{Runner, RunnerConfig};
+use antiphon_rt::{MonoClock, MonoTime};
+use antiphon_testkit::alloc_guard::GuardedAlloc;
+use figures::{Figures, resident_kib};
+use room::SoakRoom;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use watch::{Canary, watch};
+
+#[global_allocator]
+static ALLOC: GuardedAlloc = GuardedAlloc;
+
+const TICK: Duration = Duration::from_millis(20);
+const TICKS_PER_SECOND: u64 = 50;
+/// Seconds in which the load is found and everything reaches its size; not counted.
+const WARM_UP: u64 = 30;
+/// Priority asked for, as the engine does.
+const PRIORITY: u8 = 50;
+
+struct Options {
+    seconds: u64,
+    percent: u64,
+}
+
+impl Options {
+    fn from_args() -> Result<Self, String> {
+        let mut options = Self { seconds: 600, percent: 70 };
+        let mut args = std::env::args().skip(1);
+        while let Some(arg) = args.next() {
+            let place = match arg.as_str() {
+                "--seconds" => &mut options.seconds,
+                "--percent" => &mut options.percent,
+                "--bench" => continue, // cargo's own
+                _ => return Err(format!("unknown option {arg}; there are --seconds N and --percent N")),
+            };
+            let value = args.next().ok_or(format!("{arg} needs a number"))?;
+            *place = value.parse().map_err(|_| format!("{arg} {value}: not a whole number"))?;
+        }
+        let fine = (5..=95).contains(&options.percent) && options.seconds > 0;
+        fine.then_some(options).ok_or("--percent is 5 to 95, --seconds at least 1".into())
+    }
+}
+
+fn main() -> ExitCode {
+    match Options::from_args() {
+        Ok(options) => run(&options),
+        Err(message) => {
+            eprintln!("soak: {message}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(options: &Options) -> ExitCode {
+    let stop = stop_on_ctrl_c();
+    let (host, desk) = MediaHost::new();
+    let (watched, samples) = watch(host);
+    let config = |name: &str| RunnerConfig { name: name.into(), priority: Some(PRIORITY), ..RunnerConfig::default() };
+    let media = Runner::spawn(config("soak-media"), watched).expect("a thread for the media");
+    let (canary, canary_samples) = Canary::new();
+    let canary = Runner::spawn(config("soak-canary"), canary).expect("a thread for the canary");
+    println!("media thread: {}; {}", media.priority(), if cfg!(debug_assertions) { "debug build" } else { "release" });
+    println!("{}", Figures::HEADER);
+
+    let mut figures = Figures::new(samples, canary_samples);
+    let mut rooms: Vec<SoakRoom> = Vec::new();
+    let mut next = MonoClock.now();
+    let (warm_up, end) = (WARM_UP * TICKS_PER_SECOND, (WARM_UP + options.seconds) * TICKS_PER_SECOND);
+    let mut resident = Vec::new();
+    for tick in 0..end {
+        if stop.load(Ordering::Relaxed) {
+            println!("stopped by hand; the summary is of what was");
+            break;
+        }
+        next = wait_for(next);
+        for room in &mut rooms {
+            room.step(next);
+        }
+        figures.take();
+        if tick < warm_up {
+            if tick % TICKS_PER_SECOND == 0 && tick < warm_up / 3 * 2 {
+                let wanted = rooms_wanted(rooms.len(), figures.since_last_busy(), options.percent);
+                for key in rooms.len()..wanted {
+                    rooms.push(SoakRoom::new(key as u64, &desk));
+                }
+            }
+        } else {
+            if tick == warm_up {
+                figures.begin(desk.governor());
+                resident.push(resident_kib());
+            } else if tick == warm_up + (end - warm_up) / 2 {
+                resident.push(resident_kib());
+            }
+            if (tick - warm_up) % (10 * TICKS_PER_SECOND) == 10 * TICKS_PER_SECOND - 1 {
+                figures.tell((tick + 1 - warm_up) / TICKS_PER_SECOND, &rooms, desk.governor());
+            }
+        }
+        if let Some(lost) = desk.next_returned() {
+            println!("FAILED: conversation {} panicked: {}", lost.key, lost.panic.unwrap_or_default());
+            return ExitCode::FAILURE;
+        }
+    }
+    resident.push(resident_kib());
+    figures.take();
+    let _host = media.stop(); // dropped after the figures, on this thread
+    drop(canary);
+    if figures.summary(&rooms, desk.governor(), &resident) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Sleeps to the next tick of the feeding side; gives the one after. Its own time, late or not, is the network's jitter.
+fn wait_for(next: MonoTime) -> MonoTime {
+    std::thread::park_timeout(next.saturating_since(MonoClock.now()));
+    next + TICK
+}
+
+/// How many rooms come nearest to the wished load, given what those here take, in thousandths of a core.
+fn rooms_wanted(rooms: usize, busy: Option<u64>, percent: u64) -> usize {
+    match busy {
+        Some(busy) if rooms >= 2 && busy > 0 => {
+            let fit = (rooms as u64 * percent * 10 / busy) as usize;
+            // Half the way at a time: rooms grow busier while their people come.
+            rooms + fit.saturating_sub(rooms).div_ceil(2)
+        }
+        _ => rooms + 2,
+    }
+}
+
+/// A flag that Ctrl-C sets.
+fn stop_on_ctrl_c() -> Arc<AtomicBool> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let set = Arc::clone(&stop);
+    std::thread::spawn(move || {
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime for a signal");
+        if runtime.block_on(tokio::signal::ctrl_c()).is_ok() {
+            set.store(true, Ordering::Relaxed);
+        }
+    });
+    stop
+}
