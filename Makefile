@@ -2,7 +2,7 @@
 # Extra arguments: make demo ARGS="--loss 5% --jitter 30ms --seed 7"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check loom fuzz interop bench quality perf soak ci clean
+.PHONY: help setup demo test check loom fuzz interop bench counts quality perf soak ci clean
 ARGS ?=
 
 help: ## list the targets

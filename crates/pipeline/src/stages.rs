@@ -5,15 +5,17 @@
 use antiphon_codec::CodecError;
 use antiphon_rt::MonoTime;
 use antiphon_rt::packet_ring::PacketSender;
-use antiphon_rtp::{RtpTimestamp, SeqNo, SourceId};
+use antiphon_rtp::{AudioLevel, RtpTimestamp, SeqNo, SourceId};
 
+use crate::dominant::Dominant;
 use crate::groups::{Groups, Listener, Room};
 use crate::jitter::{Arrival, FrameKind, Insert, JitterBuffer, Step};
 use crate::limiter::Limiter;
 use crate::mix::{self, MixSlot, Stage};
 use crate::receiver::Draft;
 use crate::{
-    ConversationConfig, EncodeClass, MixPlan, PacketCounts, Receiver, ReceiverError, RtpReceiverConfig, Source, bits,
+    ConversationConfig, EncodeClass, MAX_SLOTS, MixPlan, PacketCounts, Receiver, ReceiverError, RtpReceiverConfig,
+    Source, bits,
 };
 
 /// A jitter buffer without a decoder.
@@ -119,6 +121,22 @@ impl Mix {
         self.slot.frame()
     }
 
+    /// The same in a tick in which the first source comes in or goes, in turn: along a ramp.
+    pub fn ramp(&mut self) -> &[f32] {
+        self.slot.key[0] ^= 1;
+        self.slot.changed = true;
+        let stage = Stage {
+            sources: &self.sources,
+            live: &self.active,
+            ending: false,
+            onset: &[0; MAX_SLOTS / 64 + 1],
+            by_power: &self.by_power,
+            total: &self.total,
+        };
+        self.slot.mix(&stage, &[]);
+        self.slot.frame()
+    }
+
     /// Encodes what was mixed; the packet's length.
     pub fn encode(&mut self) -> usize {
         self.slot.encode(&self.coding);
@@ -156,6 +174,30 @@ impl FanOut {
         outs.map(|receiver| receiver.send(tick, MonoTime::ZERO, (0, &mix.slot), egress, &mut draft))
             .filter(|sent| *sent)
             .count()
+    }
+}
+
+/// The search for the dominant speaker.
+#[derive(Debug)]
+pub struct Dominance {
+    dominant: Dominant,
+    turn: u64,
+}
+
+impl Dominance {
+    /// Among so many sources.
+    #[must_use]
+    pub fn new(sources: usize) -> Self {
+        Self { dominant: Dominant::new(sources, -70.0), turn: 0 }
+    }
+
+    /// Takes one frame's level of the first sources, and decides.
+    pub fn hear(&mut self, levels: &[AudioLevel]) {
+        self.turn += 1;
+        for (index, level) in levels.iter().enumerate() {
+            self.dominant.hear(self.turn, index, *level);
+        }
+        self.dominant.decide(self.turn, levels.iter().copied().enumerate());
     }
 }
 
