@@ -39,7 +39,7 @@ mod driver;
 mod line;
 
 pub use antiphon_engine::{
-    AudioLevel, ConversationStats, EngineConfig, FrameOutcome, LegStats, RtpTimestamp, SourceId,
+    AudioLevel, ConversationStats, EngineConfig, FrameOutcome, LegStats, RtpTimestamp, SourceId, Stretched,
 };
 pub use antiphon_graph as graph;
 pub use antiphon_signaling::call::{CallConfig, CallEvent, EndCause, RosterChange, SharingChange};
