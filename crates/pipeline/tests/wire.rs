@@ -19,7 +19,7 @@ use antiphon_rtp::red::RedPayload;
 use antiphon_rtp::telephone_event::TelephoneEvent;
 use antiphon_rtp::{PayloadType, RtpHeader, RtpPacket, RtpTimestamp, SeqNo, SourceId, Ssrc};
 use antiphon_testkit::alloc_guard::{self, GuardedAlloc};
-use room::{Rng, TICK_NS, Weather, tone_level};
+use room::{Rng, Room, TICK_NS, Weather, tone_level};
 
 #[global_allocator]
 static ALLOC: GuardedAlloc = GuardedAlloc;
@@ -449,19 +449,10 @@ fn red_fills_most_holes_of_a_line_that_loses_a_tenth_and_is_off_until_asked_for(
     }
 }
 
-#[test]
-fn a_redundant_block_is_what_the_same_receiver_was_sent_before() {
-    // One talks in turns, so that the mix rests, resumes and is digits in between.
-    let mut pair = Pair::new(0, Weather::default(), 2);
-    pair.use_red();
-    for turn in 0..12 {
-        pair.steps(60, [if turn % 2 == 0 { 500.0 } else { 0.0 }, 0.0]);
-        if turn % 4 == 0 {
-            pair.dial(0, "1");
-        }
-    }
+/// Holds the RED packets of one receiver's stream against what it was sent before; how many there were.
+fn held_against_what_came_before<'a>(sent: impl Iterator<Item = &'a [u8]>) -> usize {
     let (mut before, mut doubled): (Option<(RtpTimestamp, Vec<u8>)>, _) = (None, 0);
-    for (_, bytes) in &pair.ends[0].sent {
+    for bytes in sent {
         let packet = RtpPacket::parse(bytes).unwrap();
         match packet.payload_type().as_u8() {
             RED => {
@@ -478,5 +469,54 @@ fn a_redundant_block_is_what_the_same_receiver_was_sent_before() {
             _ => {}
         }
     }
+    doubled
+}
+
+#[test]
+fn a_receiver_that_moves_between_streams_is_never_repeated_another_ones_frame() {
+    let mut room = Room::new(room::config(6, BusRate::Hz16000), 4);
+    (room.red, room.decode_ears) = (true, false);
+    for at in 0..6 {
+        room.join();
+        room.control.send(Command::SetRed(room.people[at].receiver, at != 5)).unwrap();
+    }
+    room.publish();
+    let mut sent: BTreeMap<u32, Vec<Vec<u8>>> = BTreeMap::new();
+    let mut buffer = [0; MAX_PACKET];
+    for tick in 0..900_usize {
+        // Everybody talks at times, alone, together and not at all: streams split, end and merge.
+        for at in 0..4 {
+            room.people[at].talking = (tick / (60 + 13 * at)) % 3 == 0;
+        }
+        if tick == 500 {
+            room.people[4].in_default_group = false;
+            room.publish();
+        }
+        room.send();
+        alloc_guard::forbid(|| room.conversation.tick(MonoTime::from_nanos(room.now)));
+        while let Some((meta, len)) = room.egress.pop(&mut buffer) {
+            sent.entry(meta.leg).or_default().push(buffer[..len].to_vec());
+        }
+        room.reclaim();
+    }
+    assert!(room.records.iter().map(|record| record.state_copies).sum::<u32>() > 10, "streams split");
+    for (leg, packets) in sent {
+        let doubled = held_against_what_came_before(packets.iter().map(Vec::as_slice));
+        assert_eq!(doubled > 300, leg != 5, "leg {leg}: {doubled} of {}", packets.len());
+    }
+}
+
+#[test]
+fn a_redundant_block_is_what_the_same_receiver_was_sent_before() {
+    // One talks in turns, so that the mix rests, resumes and is digits in between.
+    let mut pair = Pair::new(0, Weather::default(), 2);
+    pair.use_red();
+    for turn in 0..12 {
+        pair.steps(60, [if turn % 2 == 0 { 500.0 } else { 0.0 }, 0.0]);
+        if turn % 4 == 0 {
+            pair.dial(0, "1");
+        }
+    }
+    let doubled = held_against_what_came_before(pair.ends[0].sent.iter().map(|(_, bytes)| bytes.as_slice()));
     assert!(doubled > 300, "{doubled}");
 }

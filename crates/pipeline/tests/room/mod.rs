@@ -152,6 +152,8 @@ pub struct Room {
     pub decode_ears: bool,
     /// Whether people who join send FEC, and speak in syllables (only what sounds like speech gets it).
     pub fec: bool,
+    /// Whether people who join have agreed to RED.
+    pub red: bool,
     next_leg: u32,
 }
 
@@ -182,6 +184,7 @@ impl Room {
             records: Vec::new(),
             decode_ears: true,
             fec: false,
+            red: false,
             next_leg: 0,
         }
     }
@@ -211,7 +214,7 @@ impl Room {
             leg,
             ssrc: Ssrc::new(0x5000_0000 + leg),
             payload_type: opus,
-            red: None,
+            red: self.red.then(|| PayloadType::new(63).unwrap()),
             tones: None,
             first_seq: SeqNo::new(65_000),
             first_timestamp: RtpTimestamp::new(u32::MAX - 50_000),
