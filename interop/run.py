@@ -107,6 +107,34 @@ async def aiortc_offers(antiphon, identity, emulator):
     await stranger.leave()
 
 
+async def telephone_offers(antiphon, identity, emulator, codec, payload_type):
+    """aiortc with G.711 only and aiortc with Opus in one meeting with our bot."""
+    case = f"aiortc with {codec} only"
+    meeting = await asyncio.to_thread(emulator.meeting, case)
+    phone = Stranger(emulator, meeting, "telephone", AIORTC_HZ, codec)
+    other = Stranger(emulator, meeting, "aiortc", BROWSER_HZ)
+    await phone.join()
+    await other.join()
+    bot = probe_in(antiphon, identity, emulator, meeting)
+    await bot.start()
+    await asyncio.sleep(1.5)
+    phone.ear.forget()
+    other.ear.forget()
+    await asyncio.sleep(SECONDS)
+    lines = [line for line in phone.answer.splitlines() if line.startswith("m=audio")]
+    check_that(f"{case}: the answer takes it", [line.split()[3:] for line in lines] == [[str(payload_type)]], "; ".join(lines))
+    check(f"{case}: it hears bot and Opus", phone.ear.peaks(), [BOT_HZ, BROWSER_HZ], [AIORTC_HZ])
+    check(f"{case}: Opus hears it and the bot", other.ear.peaks(), [BOT_HZ, AIORTC_HZ], [BROWSER_HZ])
+    result = await bot.result()
+    check(f"{case}: the bot hears both mixed", tones(result["mixed"]), [AIORTC_HZ, BROWSER_HZ], [BOT_HZ])
+    heard = sorted(tones(lane["peaks"]) for lane in result["lanes"])
+    apart = [[round(hz / 10) * 10 for hz, _ in lane] for lane in heard]
+    detail = "; ".join(f"{hz:.0f} Hz {level:.1f} dB" for lane in heard for hz, level in lane)
+    check_that(f"{case}: the bot hears each apart", apart == [[440], [660]], detail)
+    await phone.leave()
+    await other.leave()
+
+
 async def chromium_joins(antiphon, identity, emulator, chromium, folder):
     """Chromium, aiortc and our bot in one meeting; each must hear the two others and not itself."""
     meeting = await asyncio.to_thread(emulator.meeting, "browser")
@@ -187,6 +215,9 @@ async def main():
         emulator = Emulator(antiphon, folder, identity[0])
         try:
             await guarded("aiortc offers", aiortc_offers(antiphon, identity, emulator))
+            for codec, payload_type in (("PCMU", 0), ("PCMA", 8)):
+                work = telephone_offers(antiphon, identity, emulator, codec, payload_type)
+                await guarded(f"aiortc with {codec} only", work)
             if chromium:
                 await guarded("chromium joins", chromium_joins(antiphon, identity, emulator, chromium, folder))
             else:

@@ -3,7 +3,7 @@
 import asyncio
 
 import aioice.ice
-from aiortc import RTCPeerConnection, RTCSessionDescription
+from aiortc import RTCPeerConnection, RTCRtpSender, RTCSessionDescription
 
 from sound import Ear, Tone
 
@@ -12,12 +12,16 @@ aioice.ice.get_host_addresses = lambda use_ipv4, use_ipv6: ["127.0.0.1"]
 
 
 class Stranger:
-    """One aiortc peer connection in a meeting."""
+    """One aiortc peer connection in a meeting; `codec` is the only one it offers, if given."""
 
-    def __init__(self, emulator, meeting, name, hertz):
+    def __init__(self, emulator, meeting, name, hertz, codec=None):
         self.emulator, self.meeting, self.name = emulator, meeting, name
         self.peer = RTCPeerConnection()
-        self.peer.addTrack(Tone(hertz))
+        transceiver = self.peer.addTransceiver(Tone(hertz), direction="sendrecv")
+        if codec:
+            known = RTCRtpSender.getCapabilities("audio").codecs
+            transceiver.setCodecPreferences([known for known in known if known.mimeType == f"audio/{codec}"])
+        self.answer = None
         self.ear = None
         self.participant = None
         self.connected = asyncio.Event()
@@ -39,6 +43,7 @@ class Stranger:
             self.emulator.admin, "POST", f"/meetings/{self.meeting['id']}/participants", body
         )
         self.participant = joined["participantId"]
+        self.answer = joined["answer"]["sdp"]
         await self.peer.setRemoteDescription(RTCSessionDescription(**joined["answer"]))
         await asyncio.wait_for(self.connected.wait(), 15)
 
