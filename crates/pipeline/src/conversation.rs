@@ -82,6 +82,8 @@ pub struct Conversation {
     talkers: Talkers,
     /// Sources in any mix: those of the active that may be, and the ending.
     mixed: Bits,
+    /// Somebody has ended since receivers were grouped.
+    remix: bool,
     /// Sources that fall to silence in this tick and are in no mix from the next on.
     ending: Bits,
     /// Sources that began to speak in this tick.
@@ -159,6 +161,7 @@ impl Conversation {
             active: Bits::new(limits.sources),
             talkers: Talkers::new(limits.sources),
             mixed: Bits::new(limits.sources),
+            remix: false,
             ending: Bits::new(limits.sources),
             onset: Bits::new(limits.sources),
             live: Bits::new(limits.sources),

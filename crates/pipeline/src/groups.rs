@@ -47,8 +47,13 @@ impl Listener {
         self.origin = self.slot;
     }
 
+    /// The first tick in which it may merge: after the frame of the ramp, and those that were fed the same.
+    fn settled_at(&self) -> u64 {
+        self.since + 1 + u64::from(SETTLE_TICKS)
+    }
+
     fn is_settling(&self, tick: u64) -> bool {
-        tick < self.since + u64::from(SETTLE_TICKS)
+        tick < self.settled_at()
     }
 }
 
@@ -149,7 +154,7 @@ impl Groups {
             let base = base_hash(room, &self.live_words, index, listener.class);
             let settling = listener.is_settling(room.tick);
             let hash = if settling {
-                self.next_settled = self.next_settled.min(listener.since + u64::from(SETTLE_TICKS));
+                self.next_settled = self.next_settled.min(listener.settled_at());
                 mix_hash(mix_hash(base, listener.since), u64::from(listener.origin))
             } else {
                 base
@@ -302,8 +307,10 @@ pub(crate) fn unsettle_rerouted(room: &mut Room<'_>) {
             continue;
         }
         let Some(mix) = room.mixes[usize::from(listener.slot)].as_deref() else { continue };
+        // Only what goes on counts: what has just ended is silent in all mixes.
         let heard = room.plan.heard_words(index).iter().zip(room.active).map(|(heard, active)| heard & active);
-        if !heard.eq(mix.key.iter().copied()) || gain_hash(room.plan, index, &mix.key) != mix.gains {
+        let was = mix.key.iter().zip(room.active).map(|(key, active)| key & active);
+        if !heard.eq(was) || gain_hash(room.plan, index, &mix.key) != mix.gains {
             listener.unsettle(room.tick);
         }
     }
@@ -551,7 +558,7 @@ mod tests {
                 bench.check()?;
             }
             // Once everybody has settled there is one slot per distinct mix.
-            bench.tick += u64::from(SETTLE_TICKS);
+            bench.tick += u64::from(SETTLE_TICKS) + 1;
             bench.regroup();
             bench.check()?;
             let mut keys: Vec<u64> = (0..PEOPLE).map(|receiver| bench.key(receiver)).collect();

@@ -15,14 +15,14 @@ impl Conversation {
         if self.ending.is_empty() {
             return;
         }
+        self.mixed.drop_all(self.ending.words());
+        self.remix = true;
         self.ending.drop_all(self.present_sources.words());
         if !self.ending.is_empty() {
             // Who left was not closed by its gate: whoever heard it may not merge at once.
             groups::unsettle_listeners_of(self.ending.words(), self.tick, &mut self.listeners, &self.mixes);
-            self.mixed.drop_all(self.ending.words());
-            self.regroup = true;
-            self.ending.clear();
         }
+        self.ending.clear();
     }
 
     /// Settles who is in the mixes of this tick, before receivers are grouped by it.
@@ -35,7 +35,8 @@ impl Conversation {
         self.ending.keep_only(self.mixed.words());
         self.ending.drop_all(self.live.words());
         let stays = |at: usize| self.live.words()[at] | self.ending.words()[at];
-        if (0..self.mixed.words().len()).all(|at| self.mixed.words()[at] == stays(at)) {
+        let same = (0..self.mixed.words().len()).all(|at| self.mixed.words()[at] == stays(at));
+        if !std::mem::take(&mut self.remix) && same {
             return;
         }
         self.regroup = true;
