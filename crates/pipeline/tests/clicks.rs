@@ -215,13 +215,13 @@ fn a_gate_that_closes_and_a_cap_on_talkers_do_not_click() {
     let mut choir = Choir::new(2);
     choir.steps(40);
     // Below the closing level: it hums on inaudibly until the gate closes on it, 25 ticks later.
-    choir.voices[0].loud = 0.0012;
+    choir.voices[0].loud = 0.0003;
     choir.voices[1].loud = 0.0;
     choir.steps(10);
     choir.voices[1].heard.clear();
     choir.steps(30);
     let heard = std::mem::take(&mut choir.voices[1].heard);
-    assert!(heard.iter().any(|s| s.abs() > 0.001) && heard[heard.len() - 960..].iter().all(|s| s.abs() < 1e-9));
+    assert!(heard.iter().any(|s| s.abs() > 0.0002) && heard[heard.len() - 960..].iter().all(|s| s.abs() < 1e-9));
     assert!(bend(&heard) < ROUNDING, "a gate closes with a bend of {}", bend(&heard));
 
     let mut choir = Choir::new(4);

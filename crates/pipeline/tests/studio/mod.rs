@@ -110,6 +110,8 @@ impl Studio {
             csrc_level_extension: None,
             mid: None,
             lanes: None,
+            tones: None,
+            red: None,
         };
         let listener = Receiver::rtp(config, &self.config).unwrap();
         self.control.send(Command::AddReceiver(receiver, listener)).unwrap();
