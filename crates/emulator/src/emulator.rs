@@ -24,8 +24,8 @@ use crate::entra::{Answering, App, Consent, DirectoryError, KeyRing, NewApp, New
 use crate::meeting::{EngineMedia, MeetingId};
 use crate::notify::{Courier, CourierError, DeliveryCounts};
 use crate::operations::{
-    CallView, ConversationView, KeyPresses, MatrixRow, MeetingView, NewMeeting, NewPerson, NewSharing, NewUserCall,
-    OperationError, ParticipantPatch, ParticipantView, PersonView, RingAnswer, RingRefusal, RingView, UserCallView,
+    CallView, ConversationView, KeyPresses, MatrixRow, MeetingView, NewMeeting, NewPerson, NewPlainLeg, NewSharing,
+    NewUserCall, OperationError, ParticipantPatch, ParticipantView, PersonView, PlainLegView, RingAnswer, RingRefusal, RingView, UserCallView,
 };
 use crate::service::Service;
 use crate::speech::Speech;
@@ -313,6 +313,15 @@ impl Emulator {
     /// [`OperationError`] when the meeting is unknown or full, or the offer cannot be answered.
     pub fn join_person(&self, meeting: &MeetingId, person: NewPerson) -> Result<PersonView, OperationError> {
         self.service.join_person(meeting, person)
+    }
+
+    /// Lets a participant join by plain RTP, with or without SRTP.
+    ///
+    /// # Errors
+    ///
+    /// [`OperationError`] when the meeting is unknown or full, or the leg cannot be opened.
+    pub fn join_plain(&self, meeting: &MeetingId, leg: &NewPlainLeg) -> Result<PlainLegView, OperationError> {
+        self.service.join_plain(meeting, leg)
     }
 
     /// Takes a person or a bot out of a meeting.

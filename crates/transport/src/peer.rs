@@ -91,7 +91,8 @@ pub struct Peer {
     ssrcs: OurSsrcs,
     ice: Ice,
     dtls: Option<Dtls>,
-    session: Option<Box<Session>>,
+    /// In place: it is needed for every packet, and each pointer may miss the cache.
+    session: Option<Session>,
     reports: Reports,
     counters: Arc<LegCounters>,
     negotiated: Option<Negotiated>,
@@ -353,7 +354,7 @@ impl Peer {
 
     fn connect(&mut self, now: Instant, profile: Profile, keys: &KeyPair) {
         let inbound = Inbound::new(&keys.remote, self.max_ssrcs);
-        self.session = Some(Box::new(Session { inbound, outbound: Outbound::new(&keys.local) }));
+        self.session = Some(Session { inbound, outbound: Outbound::new(&keys.local) });
         self.deadline = None;
         self.reports.begin(now);
         self.counters.slow().profile = Some(profile);

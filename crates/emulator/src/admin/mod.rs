@@ -20,6 +20,7 @@ mod conversations;
 mod meetings;
 mod overview;
 mod people;
+mod plain;
 mod settings;
 mod speech;
 
@@ -43,6 +44,7 @@ const TABLES: &[&[Route]] = &[
     apps::ROUTES,
     people::ROUTES,
     meetings::ROUTES,
+    plain::ROUTES,
     speech::ROUTES,
     conversations::ROUTES,
     calls::ROUTES,

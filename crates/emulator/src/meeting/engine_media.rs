@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use antiphon_engine::{
     Conversation, ConversationEvent, ConversationOptions, Engine, EngineConfig, JoinError, JoinOptions,
-    ParticipantId as EngineId, StartError,
+    ParticipantId as EngineId, PlainError, PlainLeg, StartError,
 };
 use antiphon_graph::ParticipantId;
 use tokio::runtime::Handle;
@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 
 use super::MeetingId;
 use super::media::{
-    JoinTerms, MediaAnswer, MediaError, MediaEvent, MediaEventKind, MediaService, MeetingMedia, Spoken,
+    JoinTerms, MediaAnswer, MediaError, MediaEvent, MediaEventKind, MediaService, MeetingMedia, PlainAnswer, Spoken,
 };
 use super::mouths::Mouths;
 
@@ -95,6 +95,13 @@ impl MeetingMedia for EngineConversation {
         Ok(MediaAnswer { sdp: joined.answer, source_id: joined.source_id.as_u32() })
     }
 
+    fn plain(&self, who: &ParticipantId, leg: &PlainLeg, terms: JoinTerms) -> Result<PlainAnswer, MediaError> {
+        let options = JoinOptions { in_default_group: terms.in_default_group, muted: terms.muted };
+        let joined = self.conversation.join_plain(&engine_id(who), leg, options).map_err(|error| refused(&error))?;
+        let (local_address, ssrc) = (joined.local_addr, joined.ssrc.as_u32());
+        Ok(PlainAnswer { local_address, ssrc, source_id: joined.source_id.as_u32() })
+    }
+
     fn speak(&self, who: &ParticipantId, terms: JoinTerms, samples: Vec<i16>) -> Result<Spoken, MediaError> {
         self.mouths.speak(who, samples, || {
             let options = JoinOptions { in_default_group: terms.in_default_group, muted: terms.muted };
@@ -160,7 +167,12 @@ fn refused(error: &JoinError) -> MediaError {
     let text = error.to_string();
     match error {
         JoinError::Offer(_) => MediaError::Offer(text),
-        JoinError::Full { .. } => MediaError::Full(text),
+        JoinError::Full { .. } | JoinError::Plain(PlainError::NoFreePort { .. } | PlainError::TooManyLegs(_)) => {
+            MediaError::Full(text)
+        }
+        JoinError::Plain(
+            PlainError::Params(_) | PlainError::Family { .. } | PlainError::Itself(_) | PlainError::Bind(_),
+        ) => MediaError::Offer(text),
         _ => MediaError::Unavailable(text),
     }
 }

@@ -5,9 +5,11 @@
 //! Events arrive by a bounded channel and are handled in order by the service's driver task.
 
 use std::fmt::Debug;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use antiphon_engine::PlainLeg;
 use antiphon_graph::ParticipantId;
 use thiserror::Error;
 use tokio::sync::mpsc;
@@ -24,6 +26,8 @@ pub(crate) trait MediaService: Debug + Send + Sync {
 pub(crate) trait MeetingMedia: Debug + Send + Sync {
     /// Adds a participant by answering its SDP offer.
     fn answer(&self, who: &ParticipantId, offer: &str, terms: JoinTerms) -> Result<MediaAnswer, MediaError>;
+    /// Adds a participant by plain RTP.
+    fn plain(&self, who: &ParticipantId, leg: &PlainLeg, terms: JoinTerms) -> Result<PlainAnswer, MediaError>;
     /// Lets a participant without a connection of its own be heard: what they say is queued behind what they say already.
     /// Whoever is not in the mix yet enters it by `terms`. Mono at [`SPEECH_RATE`].
     fn speak(&self, who: &ParticipantId, terms: JoinTerms, samples: Vec<i16>) -> Result<Spoken, MediaError>;
@@ -70,6 +74,17 @@ pub(crate) struct MediaAnswer {
     pub(crate) source_id: u32,
 }
 
+/// What a plain leg got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PlainAnswer {
+    /// Where the peer sends to.
+    pub(crate) local_address: SocketAddr,
+    /// SSRC of what it hears.
+    pub(crate) ssrc: u32,
+    /// As in [`MediaAnswer`].
+    pub(crate) source_id: u32,
+}
+
 /// Samples per second of what is spoken for people without a connection.
 pub(crate) const SPEECH_RATE: u32 = antiphon_engine::Speaker::RATE;
 
@@ -86,7 +101,7 @@ pub(crate) struct Spoken {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub(crate) enum MediaError {
-    /// The offer cannot be answered (culprit: peer).
+    /// The offer cannot be answered, or the plain leg is not possible (culprit: peer or caller).
     #[error("{0}")]
     Offer(String),
     /// No room for another participant (culprit: configuration).

@@ -15,7 +15,8 @@ pub(crate) use engine_media::EngineMedia;
 #[cfg(test)]
 pub(crate) use media::Spoken;
 pub(crate) use media::{
-    JoinTerms, MediaAnswer, MediaError, MediaEvent, MediaEventKind, MediaService, MeetingMedia, SPEECH_RATE,
+    JoinTerms, MediaAnswer, MediaError, MediaEvent, MediaEventKind, MediaService, MeetingMedia, PlainAnswer,
+    SPEECH_RATE,
 };
 pub(crate) use mouths::MAX_WAITING;
 pub(crate) use names::{MeetingNames, fresh_passcode};

@@ -4,11 +4,14 @@
 //! in `entra`, and what people do with calls (`acts`). Everything is synchronous and quick.
 
 mod acts;
+mod plain;
 
 pub use acts::{
     ConversationKind, ConversationView, KeyPresses, NewSharing, NewUserCall, RingAnswer, RingRefusal, RingView,
     UserCallView,
 };
+
+pub use plain::{NewPlainLeg, PlainCodec, PlainLegView, PlainSrtp};
 
 use antiphon_graph::blob::SdpType;
 use antiphon_graph::{CallId, CallState, Identity, IdentitySet, ParticipantId};
@@ -214,10 +217,13 @@ impl From<PersonError> for OperationError {
         match error {
             PersonError::NoMeeting(_) | PersonError::NoParticipant(_) => Self::NotFound(error.to_string()),
             PersonError::Full | PersonError::Media(MediaError::Full(_)) => Self::Full(error.to_string()),
-            PersonError::SpeaksByItself(_) | PersonError::Media(MediaError::Offer(_) | MediaError::Speech(_)) => {
+            PersonError::Plain(MediaError::Full(_)) => Self::Full(error.to_string()),
+            PersonError::Plain(MediaError::Offer(_))
+            | PersonError::SpeaksByItself(_)
+            | PersonError::Media(MediaError::Offer(_) | MediaError::Speech(_)) => {
                 Self::Invalid(error.to_string())
             }
-            PersonError::Media(_) => Self::Media(error.to_string()),
+            PersonError::Media(_) | PersonError::Plain(_) => Self::Media(error.to_string()),
         }
     }
 }
@@ -271,6 +277,17 @@ impl Service {
 
     /// Lets a person join by WebRTC.
     pub(crate) fn join_person(&self, meeting: &MeetingId, new: NewPerson) -> Result<PersonView, OperationError> {
+        let person = self.person(new)?;
+        let joined = self.change(|world, now| world.join_person(meeting, person, now))?;
+        Ok(PersonView {
+            participant_id: joined.id,
+            source_id: joined.answer.as_ref().map(|answer| answer.source_id),
+            answer: joined.answer.map(|answer| SessionDescription { kind: SdpType::Answer, sdp: answer.sdp }),
+        })
+    }
+
+    /// Who that is, for the world.
+    fn person(&self, new: NewPerson) -> Result<PersonJoining, OperationError> {
         let user = new
             .user_id
             .map(|id| self.directory().user(&id).cloned().ok_or(DirectoryError::UnknownUser(id)))
@@ -285,7 +302,7 @@ impl Service {
             Some(user) => User { display_name: display_name.clone(), ..user }.identity(),
             None => IdentitySet::of_guest(Identity::of(Uuid::new_v4().to_string()).named(&display_name)),
         };
-        let person = PersonJoining {
+        Ok(PersonJoining {
             id: None,
             identity,
             display_name,
@@ -293,12 +310,6 @@ impl Service {
             in_default_group: !new.remove_from_default_audio_routing_group,
             muted: new.is_muted,
             hang_up_at: None,
-        };
-        let joined = self.change(|world, now| world.join_person(meeting, person, now))?;
-        Ok(PersonView {
-            participant_id: joined.id,
-            source_id: joined.answer.as_ref().map(|answer| answer.source_id),
-            answer: joined.answer.map(|answer| SessionDescription { kind: SdpType::Answer, sdp: answer.sdp }),
         })
     }
 

@@ -4,11 +4,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use antiphon_engine::{PlainLeg, PlainParams};
 use antiphon_graph::ParticipantId;
 use tokio::sync::mpsc;
 
 use crate::meeting::{
-    JoinTerms, MediaAnswer, MediaError, MediaEvent, MediaService, MeetingId, MeetingMedia, SPEECH_RATE, Spoken,
+    JoinTerms, MediaAnswer, MediaError, MediaEvent, MediaService, MeetingId, MeetingMedia, PlainAnswer, SPEECH_RATE,
+    Spoken,
 };
 
 /// Source id of everybody who speaks without a connection.
@@ -49,6 +51,16 @@ impl MeetingMedia for Room {
         self.0.note(format!("answer {who} default={} muted={}", terms.in_default_group, terms.muted));
         let source_id = 100 + self.0.sources.fetch_add(1, Ordering::Relaxed);
         Ok(MediaAnswer { sdp: format!("answer to the {offer}"), source_id })
+    }
+
+    fn plain(&self, who: &ParticipantId, leg: &PlainLeg, terms: JoinTerms) -> Result<PlainAnswer, MediaError> {
+        let PlainParams { remote, codec, payload_type, srtp, .. } = &leg.params;
+        let (JoinTerms { in_default_group, muted }, secured) = (terms, srtp.is_some());
+        self.0.note(format!(
+            "plain {who} default={in_default_group} muted={muted} {codec:?}/{payload_type} srtp={secured} {remote:?}"
+        ));
+        let source_id = 100 + self.0.sources.fetch_add(1, Ordering::Relaxed);
+        Ok(PlainAnswer { local_address: ([127, 0, 0, 1], 5_004).into(), ssrc: 77, source_id })
     }
 
     fn speak(&self, who: &ParticipantId, terms: JoinTerms, samples: Vec<i16>) -> Result<Spoken, MediaError> {

@@ -26,6 +26,7 @@ mod outgoing;
 mod own_leg;
 mod participants;
 mod patience;
+mod plain;
 mod roster;
 mod server;
 mod sharing;

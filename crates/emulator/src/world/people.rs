@@ -2,6 +2,7 @@
 //!
 //! Part of [`World`]. A person without an offer is in the roster without media, which some tests want.
 
+use antiphon_engine::PlainLeg;
 use antiphon_graph::{IdentitySet, ParticipantId};
 use thiserror::Error;
 use uuid::Uuid;
@@ -9,7 +10,7 @@ use uuid::Uuid;
 use super::World;
 use crate::call::reason;
 use crate::clock::ServiceTime;
-use crate::meeting::{JoinTerms, MediaAnswer, MediaError, MeetingId, Member, MemberKind};
+use crate::meeting::{JoinTerms, MediaAnswer, MediaError, MeetingId, Member, MemberKind, PlainAnswer};
 
 /// Somebody who wants to join.
 #[derive(Debug)]
@@ -44,6 +45,8 @@ pub(crate) enum PersonError {
     Full,
     #[error("the offer cannot be answered: {0}")]
     Media(#[from] MediaError),
+    #[error("the plain leg cannot be opened: {0}")]
+    Plain(MediaError),
 }
 
 impl World {
@@ -94,6 +97,35 @@ impl World {
         };
         Self::add_member(meeting, member);
         Ok(PersonJoined { id, answer })
+    }
+
+    /// Lets a person join by plain RTP; everybody sees them at once. Nobody waits for their first packet.
+    ///
+    /// # Errors
+    ///
+    /// [`PersonError`]; nothing has changed then.
+    pub(crate) fn join_plain(
+        &mut self,
+        meeting_id: &MeetingId,
+        person: PersonJoining,
+        leg: &PlainLeg,
+        now: ServiceTime,
+    ) -> Result<(ParticipantId, PlainAnswer), PersonError> {
+        let meeting = self.meetings.get(meeting_id).ok_or_else(|| PersonError::NoMeeting(meeting_id.to_string()))?;
+        if meeting.members.len() >= self.participants_limit {
+            return Err(PersonError::Full);
+        }
+        let id = ParticipantId::from(Uuid::new_v4());
+        let terms = JoinTerms { in_default_group: person.in_default_group, muted: person.muted };
+        let joined = meeting.media.plain(&id, leg, terms).map_err(PersonError::Plain)?;
+        let person = PersonJoining { id: Some(id.clone()), offer: None, ..person };
+        self.prepare_person(meeting_id, person, now)?;
+        let meeting = self.meetings.get_mut(meeting_id).expect("invariant: just found under the same lock");
+        if let Some(member) = meeting.member_mut(&id) {
+            member.source_id = Some(joined.source_id);
+        }
+        self.publish_change(meeting_id, &id, None);
+        Ok((id, joined))
     }
 
     /// Takes anybody out: a person leaves, a bot's call ends as removed by another participant, a phone stops ringing.

@@ -11,6 +11,7 @@ pub mod leg;
 pub mod plain;
 
 mod any_peer;
+mod hash;
 mod quota;
 mod socket;
 mod table;

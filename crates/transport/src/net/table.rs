@@ -12,6 +12,7 @@ use std::time::Instant;
 use antiphon_rt::packet_ring::PacketSender;
 
 use super::any_peer::AnyPeer;
+use super::hash::QuickState;
 use super::leg::LegId;
 use super::quota::LegPermit;
 use super::socket::UdpPort;
@@ -36,8 +37,8 @@ pub(super) struct Table {
     /// Beside `slots`, dense, because it is scanned.
     deadlines: Vec<Option<Instant>>,
     free: Vec<usize>,
-    by_id: HashMap<LegId, usize>,
-    by_address: HashMap<SocketAddr, usize>,
+    by_id: HashMap<LegId, usize, QuickState>,
+    by_address: HashMap<SocketAddr, usize, QuickState>,
     by_ufrag: HashMap<String, usize>,
     /// Not later than any deadline.
     next_due: Option<Instant>,

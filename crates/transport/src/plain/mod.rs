@@ -175,7 +175,7 @@ struct Session {
 #[derive(Debug)]
 pub struct PlainPeer {
     latch: Latch,
-    session: Option<Box<Session>>,
+    session: Option<Session>,
     stream: Option<Stream>,
     ssrc: Ssrc,
     /// A bit for each payload type that was agreed.
@@ -207,7 +207,7 @@ impl PlainPeer {
         reports.begin(now);
         let session = params.srtp.as_ref().map(|keys| {
             let inbound = Inbound::new(&keys.remote, max_ssrcs);
-            Box::new(Session { inbound, outbound: Outbound::new(&keys.local) })
+            Session { inbound, outbound: Outbound::new(&keys.local) }
         });
         let counters: Arc<LegCounters> = Arc::default();
         let latch = Latch::new(params.remote);

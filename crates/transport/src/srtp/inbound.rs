@@ -29,8 +29,11 @@ pub struct Inbound {
     rtp: Cipher,
     rtcp: Cipher,
     max_ssrcs: usize,
+    /// Stream 0, in place: most peers have no other, and each look elsewhere may miss the cache.
+    first: Option<(u32, Window)>,
+    /// From stream 1 on.
     by_ssrc: HashMap<u32, u32>,
-    streams: Vec<Window>,
+    others: Vec<Window>,
     rtcp_senders: Vec<(u32, Window)>,
 }
 
@@ -39,7 +42,8 @@ impl Inbound {
     #[must_use]
     pub fn new(master: &MasterKey, max_ssrcs: usize) -> Self {
         let (rtp, rtcp) = (Cipher::rtp(master), Cipher::rtcp(master));
-        Self { rtp, rtcp, max_ssrcs, by_ssrc: HashMap::new(), streams: Vec::new(), rtcp_senders: Vec::new() }
+        let (by_ssrc, others) = (HashMap::new(), Vec::new());
+        Self { rtp, rtcp, max_ssrcs, first: None, by_ssrc, others, rtcp_senders: Vec::new() }
     }
 
     /// Unprotects an SRTP packet in place.
@@ -52,16 +56,22 @@ impl Inbound {
     pub fn unprotect_rtp(&mut self, packet: &mut [u8]) -> Result<Unprotected, SrtpError> {
         let header = rtp_header_len(packet)?;
         let (ssrc, seq) = rtp_ids(packet);
-        let known = self.by_ssrc.get(&ssrc).map(|i| *i as usize);
-        if known.is_none() && self.streams.len() >= self.max_ssrcs {
-            return Err(SrtpError::TooManySsrcs);
-        }
-        let window = known.map_or(Window::default(), |i| self.streams[i]);
+        let (known, window) = match self.first {
+            Some((first, window)) if first == ssrc => (Some(0), window),
+            _ => match self.by_ssrc.get(&ssrc) {
+                Some(&i) => (Some(i as usize), self.others[i as usize - 1]),
+                None if self.streams() >= self.max_ssrcs => return Err(SrtpError::TooManySsrcs),
+                None => (None, Window::default()),
+            },
+        };
         let index = window.estimate(seq).filter(|i| *i < RTP_INDICES && window.is_new(*i));
         let index = index.ok_or(SrtpError::Replayed)?;
         let len = self.rtp.open_rtp(packet, header, ssrc, index)?;
         let stream = known.unwrap_or_else(|| self.open_stream(ssrc));
-        self.streams[stream].note(index);
+        match (stream, &mut self.first) {
+            (0, Some((_, window))) => window.note(index),
+            _ => self.others[stream - 1].note(index),
+        }
         Ok(Unprotected { len, stream, index })
     }
 
@@ -91,12 +101,16 @@ impl Inbound {
     /// Distinct SSRCs that have sent authentic packets.
     #[must_use]
     pub fn streams(&self) -> usize {
-        self.streams.len()
+        usize::from(self.first.is_some()) + self.others.len()
     }
 
     fn open_stream(&mut self, ssrc: u32) -> usize {
-        let number = self.streams.len();
-        self.streams.push(Window::default());
+        let number = self.streams();
+        if number == 0 {
+            self.first = Some((ssrc, Window::default()));
+            return 0;
+        }
+        self.others.push(Window::default());
         self.by_ssrc.insert(ssrc, u32::try_from(number).expect("invariant: max_ssrcs is far below 2^32"));
         number
     }
@@ -104,6 +118,6 @@ impl Inbound {
 
 impl std::fmt::Debug for Inbound {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Inbound").field("streams", &self.streams.len()).finish_non_exhaustive()
+        f.debug_struct("Inbound").field("streams", &self.streams()).finish_non_exhaustive()
     }
 }

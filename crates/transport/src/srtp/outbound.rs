@@ -15,7 +15,9 @@ use super::{MasterKey, SrtpError, rtcp_ssrc, rtp_header_len, rtp_ids};
 pub struct Outbound {
     rtp: Cipher,
     rtcp: Cipher,
-    streams: HashMap<u32, Window>,
+    /// The first stream, in place: most legs have no other.
+    first: Option<(u32, Window)>,
+    others: HashMap<u32, Window>,
     next_rtcp_index: u32,
 }
 
@@ -24,7 +26,7 @@ impl Outbound {
     #[must_use]
     pub fn new(master: &MasterKey) -> Self {
         let (rtp, rtcp) = (Cipher::rtp(master), Cipher::rtcp(master));
-        Self { rtp, rtcp, streams: HashMap::new(), next_rtcp_index: 0 }
+        Self { rtp, rtcp, first: None, others: HashMap::new(), next_rtcp_index: 0 }
     }
 
     /// Protects the RTP packet in `buf[..len]` in place; returns its new length.
@@ -38,7 +40,10 @@ impl Outbound {
         let packet = buf.get(..len).ok_or(SrtpError::Malformed)?;
         let header = rtp_header_len(packet)?;
         let (ssrc, seq) = rtp_ids(packet);
-        let window = self.streams.entry(ssrc).or_default();
+        let window = match self.first.get_or_insert_with(|| (ssrc, Window::default())) {
+            (first, window) if *first == ssrc => window,
+            _ => self.others.entry(ssrc).or_default(),
+        };
         let index = window.estimate(seq).filter(|i| window.is_new(*i)).ok_or(SrtpError::ReusedIndex)?;
         if index >= RTP_INDICES {
             return Err(SrtpError::KeyExhausted);
@@ -66,6 +71,6 @@ impl Outbound {
 
 impl std::fmt::Debug for Outbound {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Outbound").field("streams", &self.streams.len()).finish_non_exhaustive()
+        f.debug_struct("Outbound").field("streams", &(usize::from(self.first.is_some()) + self.others.len())).finish_non_exhaustive()
     }
 }
