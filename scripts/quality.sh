@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Speech through the whole engine on bad networks, judged beside bare libopus on the same losses: PESQ-WB and PLCMOS.
-# Installs the judges (benches/quality/requirements.txt) and the speech (recordings in a package of the Python index) under
+# Installs the judges (crates/pipeline/benches/quality/requirements.txt) and the speech (recordings in a package of the Python index) under
 # .tools/quality by itself. Exit code 1 if the engine falls more than 0.1 PESQ or 0.05 PLCMOS below. About four minutes.
 # SEEDS=5 in the environment takes five losses of each kind instead of three. WAV files are left in out/quality.
 set -uo pipefail
@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 
 seeds="${SEEDS:-3}"
 tools=.tools/quality
-wanted=benches/quality/requirements.txt
+wanted=crates/pipeline/benches/quality/requirements.txt
 speech="pocketsphinx==5.1.1" # its source package holds the recordings; it is never built or run
 missing() { echo "not run  quality: $*"; exit 1; }
 
@@ -33,7 +33,7 @@ if ! ls "$tools"/speech/*.tar.gz >/dev/null 2>&1; then
 fi
 
 mkdir -p out/quality && rm -f out/quality/*
-"$tools/venv/bin/python" benches/quality/speech.py "$tools"/speech/*.tar.gz out/quality || exit 1
-cargo run --quiet --release --locked -p antiphon-benches --bin quality -- out/quality/speech.wav out/quality "$seeds" || exit 1
-OMP_NUM_THREADS=1 "$tools/venv/bin/python" benches/quality/score.py out/quality "$seeds" | tee out/quality/table.txt
+"$tools/venv/bin/python" crates/pipeline/benches/quality/speech.py "$tools"/speech/*.tar.gz out/quality || exit 1
+cargo bench --quiet --locked -p antiphon-pipeline --bench quality -- "$PWD/out/quality/speech.wav" "$PWD/out/quality" "$seeds" || exit 1
+OMP_NUM_THREADS=1 "$tools/venv/bin/python" crates/pipeline/benches/quality/score.py out/quality "$seeds" | tee out/quality/table.txt
 exit "${PIPESTATUS[0]}"

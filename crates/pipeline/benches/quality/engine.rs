@@ -5,12 +5,14 @@
 
 use antiphon_codec::{Channels, CodecRate, Decoder};
 use antiphon_pipeline::{
-    Command, Control, Conversation, ConversationConfig, FrameCounts, Inlet, Limits, PacketCounts, Participant,
-    PlanBuilder, Receiver, Slots, Source,
+    Command, Control, Conversation, ConversationConfig, FrameCounts, Inlet, InletConfig, Limits, PacketCounts,
+    Participant, Payload, PlanBuilder, Receiver, RtpReceiverConfig, Slots, Source,
 };
 use antiphon_rt::MonoTime;
 use antiphon_rt::packet_ring::{MAX_PACKET, PacketMeta, PacketReceiver, PacketSender, packet_ring};
-use antiphon_rtp::{AudioLevel, Extension, LevelExtension, RtpHeader, RtpPacket, RtpTimestamp, SeqNo, SourceId, Ssrc};
+use antiphon_rtp::{
+    AudioLevel, Extension, LevelExtension, PayloadType, RtpHeader, RtpPacket, RtpTimestamp, SeqNo, SourceId, Ssrc,
+};
 
 use crate::{FRAME, Packet, TICK_NS};
 
@@ -78,10 +80,31 @@ fn people(config: &ConversationConfig, control: &mut Control) -> PacketSender {
         let taken = (sources.take(), receivers.take(), inlets.take());
         let (Some(source), Some(receiver), Some(inlet)) = taken else { unreachable!("there is room for two") };
         let (uplink, ring) = packet_ring(64 * 1024);
+        let inlet_config = InletConfig {
+            payloads: vec![(opus(), Payload::Opus)],
+            level_extension: Some(LEVEL_EXTENSION),
+            mid_extension: None,
+            lanes_mid: None,
+            main: Some(source),
+        };
+        let receiver_config = RtpReceiverConfig {
+            leg,
+            ssrc: Ssrc::new(0x1000 + leg),
+            payload_type: opus(),
+            red: None,
+            tones: None,
+            first_seq: SeqNo::new(0),
+            first_timestamp: RtpTimestamp::new(0),
+            class: 0,
+            level_extension: None,
+            csrc_level_extension: None,
+            mid: None,
+            lanes: None,
+        };
         let voice = Source::rtp(SourceId::new(leg), config).expect("memory for a decoder");
-        let listener = Receiver::rtp(antiphon_benches::receiver_config(leg), config).expect("memory for an encoder");
+        let listener = Receiver::rtp(receiver_config, config).expect("memory for an encoder");
         for command in [
-            Command::AddInlet(inlet, Inlet::new(ring, &antiphon_benches::inlet_config(source), 0)),
+            Command::AddInlet(inlet, Inlet::new(ring, &inlet_config, 0)),
             Command::AddSource(source, voice),
             Command::AddReceiver(receiver, listener),
         ] {
@@ -99,11 +122,15 @@ fn people(config: &ConversationConfig, control: &mut Control) -> PacketSender {
     joined.expect("invariant: the talker joined last")
 }
 
+fn opus() -> PayloadType {
+    PayloadType::new(111).expect("invariant: below 128")
+}
+
 fn send(uplink: &mut PacketSender, at: MonoTime, n: u64, packet: &Packet) {
     let level = LevelExtension { level: AudioLevel::new(packet.level), voice: packet.level < 60 }.to_bytes();
     let header = RtpHeader {
         marker: false,
-        payload_type: antiphon_benches::opus(),
+        payload_type: opus(),
         seq: SeqNo::new(n as u16),
         timestamp: RtpTimestamp::new((n as u32).wrapping_mul(FRAME as u32)),
         ssrc: Ssrc::new(7),

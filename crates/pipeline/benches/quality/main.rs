@@ -7,18 +7,18 @@ mod bare;
 mod engine;
 mod trace;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use antiphon_codec::{CodecRate, Encoder, EncoderConfig, MAX_FRAME_BYTES, PacketInfo};
-use antiphon_load::recording::Recording;
-use antiphon_load::speech::SpeechRate;
-use antiphon_load::wav;
 
 /// Samples of a frame at 48 kHz.
 const FRAME: usize = 960;
 /// Nanoseconds of a tick.
 const TICK_NS: u64 = 20_000_000;
+
+const SPEC: hound::WavSpec =
+    hound::WavSpec { channels: 1, sample_rate: 48_000, bits_per_sample: 16, sample_format: hound::SampleFormat::Int };
 
 /// One packet of the talker.
 #[derive(Debug)]
@@ -29,15 +29,15 @@ struct Packet {
 }
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     let [speech, out, seeds] = arguments.as_slice() else {
-        eprintln!("usage: quality SPEECH.wav OUT_DIR SEEDS");
-        return ExitCode::from(2);
+        println!("quality: run me by scripts/quality.sh (make quality)");
+        return ExitCode::SUCCESS;
     };
     let run = || -> Result<(), String> {
         let seeds: u64 = seeds.parse().map_err(|_| format!("{seeds}: not a number of seeds"))?;
-        let speech = wav::read(Path::new(speech)).map_err(|error| error.to_string())?;
-        write_all(&speech, &PathBuf::from(out), seeds)
+        let speech = read(Path::new(speech)).map_err(|error| format!("{speech}: {error}"))?;
+        write_all(&speech, Path::new(out), seeds)
     };
     match run() {
         Ok(()) => ExitCode::SUCCESS,
@@ -48,8 +48,8 @@ fn main() -> ExitCode {
     }
 }
 
-fn write_all(speech: &Recording, out: &Path, seeds: u64) -> Result<(), String> {
-    let packets = encode(speech.samples());
+fn write_all(speech: &[f32], out: &Path, seeds: u64) -> Result<(), String> {
+    let packets = encode(speech);
     let payloads: Vec<_> = packets.iter().map(|packet| packet.payload.clone()).collect();
     let fec = payloads.iter().filter(|payload| PacketInfo::has_fec(payload)).count();
     println!("{} packets of 24 kb/s, complexity 5, FEC for 10 % loss; {fec} carry a copy", packets.len());
@@ -72,7 +72,7 @@ fn write_all(speech: &Recording, out: &Path, seeds: u64) -> Result<(), String> {
             );
             for (chain, samples) in [("engine", heard.samples), ("bare", bare::hear(&payloads, &trace))] {
                 let path = out.join(format!("{chain}-{}-{seed}.wav", condition.name));
-                write(&path, &samples)?;
+                write(&path, &samples).map_err(|error| format!("{}: {error}", path.display()))?;
             }
         }
     }
@@ -92,8 +92,19 @@ fn encode(samples: &[f32]) -> Vec<Packet> {
     samples.chunks_exact(FRAME).map(encode).collect()
 }
 
-fn write(path: &Path, samples: &[f32]) -> Result<(), String> {
-    let mut recording = Recording::new(SpeechRate::Hz48000);
-    recording.append(samples);
-    wav::write(path, &recording).map_err(|error| error.to_string())
+/// Reads a 16-bit mono WAV of 48 kHz.
+fn read(path: &Path) -> Result<Vec<f32>, hound::Error> {
+    let reader = hound::WavReader::open(path)?;
+    if reader.spec() != SPEC {
+        return Err(hound::Error::FormatError("not 16-bit mono at 48 kHz"));
+    }
+    reader.into_samples::<i16>().map(|sample| sample.map(|sample| f32::from(sample) / 32_768.0)).collect()
+}
+
+fn write(path: &Path, samples: &[f32]) -> Result<(), hound::Error> {
+    let mut writer = hound::WavWriter::create(path, SPEC)?;
+    for sample in samples {
+        writer.write_sample((sample * 32_768.0).round().clamp(-32_768.0, 32_767.0) as i16)?;
+    }
+    writer.finalize()
 }
