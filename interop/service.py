@@ -19,7 +19,8 @@ class Emulator:
         seed = f"{self.APP}:{self.SECRET}:Calls.JoinGroupCall.All,Calls.AccessMedia.All"
         self.process = subprocess.Popen(
             [antiphon, "emulator", "--listen", "127.0.0.1:0", "--ca-file", self.ca_file, "--seed-app", seed, "--json"]
-            + ["--trust", webhook_ca, "--quiet"],
+            + (["--trust", webhook_ca] if webhook_ca else [])
+            + ["--quiet"],
             stdout=subprocess.PIPE,
             text=True,
         )

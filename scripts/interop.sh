@@ -58,6 +58,13 @@ else
   note "not run" "aiortc, chromium" "see above"
 fi
 
+# Plain RTP: only python3 and the tools themselves.
+if ! { command -v ffmpeg && command -v gst-launch-1.0; } >/dev/null && root_apt; then
+  echo "installing Debian's ffmpeg and GStreamer"
+  install --no-install-recommends ffmpeg gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good || true
+fi
+PYTHONPATH=interop PYTHONUNBUFFERED=1 python3 interop/plain.py "$antiphon" | tee -a "$log" || failed=1
+
 # The JavaScript client wants node 20; its packages are those of the lock file.
 node_ready() {
   if ! { command -v node && command -v npm; } >/dev/null && root_apt; then
