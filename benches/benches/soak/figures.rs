@@ -86,11 +86,8 @@ impl Figures {
     }
 
     /// How busy the media thread was since this was asked last, in thousandths of a core.
-    pub(crate) fn since_last_busy(&mut self) -> Option<u64> {
-        let busy = self.lately.busy();
-        let known = self.lately.ticks > 0;
-        self.lately = Sums::new();
-        known.then_some(busy)
+    pub(crate) fn since_last_busy(&mut self) -> u64 {
+        std::mem::replace(&mut self.lately, Sums::new()).busy()
     }
 
     /// The warm-up is over: what counts begins.

@@ -27,7 +27,12 @@ static ALLOC: GuardedAlloc = GuardedAlloc;
 const TICK: Duration = Duration::from_millis(20);
 const TICKS_PER_SECOND: u64 = 50;
 /// Seconds in which the load is found and everything reaches its size; not counted.
-const WARM_UP: u64 = 30;
+const WARM_UP: u64 = 60;
+/// Rooms whose load tells how many there must be.
+const FIRST_ROOMS: usize = 12;
+/// Ticks from one count of rooms to the next, and those after which the load of the last one is looked at.
+const ADJUST: u64 = 250;
+const SETTLED: u64 = 150;
 /// Priority asked for, as the engine does.
 const PRIORITY: u8 = 50;
 
@@ -78,6 +83,7 @@ fn run(options: &Options) -> ExitCode {
 
     let mut figures = Figures::new(samples, canary_samples);
     let mut rooms: Vec<SoakRoom> = Vec::new();
+    let (mut wanted, mut next_key) = (FIRST_ROOMS, 0);
     let mut next = MonoClock.now();
     let (warm_up, end) = (WARM_UP * TICKS_PER_SECOND, (WARM_UP + options.seconds) * TICKS_PER_SECOND);
     let mut resident = Vec::new();
@@ -92,11 +98,20 @@ fn run(options: &Options) -> ExitCode {
         }
         figures.take();
         if tick < warm_up {
-            if tick % TICKS_PER_SECOND == 0 && tick < warm_up / 3 * 2 {
-                let wanted = rooms_wanted(rooms.len(), figures.since_last_busy(), options.percent);
-                for key in rooms.len()..wanted {
-                    rooms.push(SoakRoom::new(key as u64, &desk));
+            match tick % ADJUST {
+                0 if tick > 0 => {
+                    wanted =
+                        rooms_wanted(rooms.len(), figures.since_last_busy(), desk.governor().level, options.percent);
                 }
+                SETTLED => drop(figures.since_last_busy()),
+                _ => {}
+            }
+            // One at a time: whoever is new has an encoder of his own at first.
+            if tick % 10 == 0 && rooms.len() < wanted {
+                rooms.push(SoakRoom::new(next_key, &desk));
+                next_key += 1;
+            } else if tick % 10 == 0 && rooms.len() > wanted {
+                rooms.pop().expect("invariant: more than wanted").close(&desk);
             }
         } else {
             if tick == warm_up {
@@ -109,7 +124,7 @@ fn run(options: &Options) -> ExitCode {
                 figures.tell((tick + 1 - warm_up) / TICKS_PER_SECOND, &rooms, desk.governor());
             }
         }
-        if let Some(lost) = desk.next_returned() {
+        if let Some(lost) = desk.next_returned().filter(|returned| returned.panic.is_some()) {
             println!("FAILED: conversation {} panicked: {}", lost.key, lost.panic.unwrap_or_default());
             return ExitCode::FAILURE;
         }
@@ -127,16 +142,11 @@ fn wait_for(next: MonoTime) -> MonoTime {
     next + TICK
 }
 
-/// How many rooms come nearest to the wished load, given what those here take, in thousandths of a core.
-fn rooms_wanted(rooms: usize, busy: Option<u64>, percent: u64) -> usize {
-    match busy {
-        Some(busy) if rooms >= 2 && busy > 0 => {
-            let fit = (rooms as u64 * percent * 10 / busy) as usize;
-            // Half the way at a time: rooms grow busier while their people come.
-            rooms + fit.saturating_sub(rooms).div_ceil(2)
-        }
-        _ => rooms + 2,
-    }
+/// How many rooms come nearest to the wished load, given what those here take, in thousandths of a core. Fewer while the
+/// governor saves effort: the load is to be found at full effort.
+fn rooms_wanted(rooms: usize, busy: u64, level: u8, percent: u64) -> usize {
+    let fit = (rooms as u64 * percent * 10 / busy.max(1)) as usize;
+    if level > 0 { rooms * 19 / 20 } else { fit.min(rooms * 3 / 2) }.clamp(1, 2_000)
 }
 
 /// A flag that Ctrl-C sets.

@@ -30,6 +30,7 @@ struct Person {
 
 /// A conversation on the media thread and everything that happens to it.
 pub(crate) struct SoakRoom {
+    key: u64,
     config: ConversationConfig,
     control: Control,
     egress: PacketReceiver,
@@ -56,6 +57,7 @@ impl SoakRoom {
         let (conversation, control) = Conversation::new(&config, egress_tx).expect("invariant: valid settings");
         desk.adopt(key, conversation, &config.classes);
         let mut room = Self {
+            key,
             inlets: Slots::new(config.limits.inlets),
             sources: Slots::new(config.limits.sources),
             receivers: Slots::new(config.limits.receivers),
@@ -75,6 +77,11 @@ impl SoakRoom {
         };
         (0..FIRST).for_each(|_| room.join());
         room
+    }
+
+    /// Takes it off the media thread.
+    pub(crate) fn close(self, desk: &HostDesk) {
+        desk.release(self.key);
     }
 
     pub(crate) fn people(&self) -> usize {

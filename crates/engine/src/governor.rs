@@ -22,9 +22,9 @@ const CLOSE: u64 = 90;
 const HOT: u32 = 5;
 /// Own work beyond the budget: a step at once for every started so many percent above [`NEAR`].
 const JUMP: u64 = 15;
-/// A tick that takes less than this counts towards more effort. No rung up doubles the work, so one rung up
-/// from here stays under [`CLOSE`].
-const ROOMY: u64 = 45;
+/// A tick that takes less than this counts towards more effort. A rung up from here may prove too much: then it is
+/// taken back at once, long before a tick is missed, and tried less often.
+const ROOMY: u64 = 60;
 /// So many roomy ticks make one step up: two seconds.
 const HOLD: u32 = 100;
 /// The longest that failed steps up make the governor wait: a minute.
@@ -230,14 +230,20 @@ impl Governor {
     fn restore(&mut self, ceiling: Ceiling) {
         self.hot = 0;
         self.roomy = 0;
-        let now = limited(self.effort(), ceiling);
-        while let Some((lever, _)) = usize::from(self.stats.level).checked_sub(1).map(|rung| RUNGS[rung]) {
-            self.stats.level -= 1;
-            if limited(self.effort(), ceiling) != now {
-                self.stats.restored.count(lever);
+        let mut now = limited(self.effort(), ceiling);
+        let mut taken = false;
+        for rung in (0..usize::from(self.stats.level)).rev() {
+            let above = limited(effort_at(rung), ceiling);
+            if above != now {
+                if taken {
+                    return;
+                }
+                taken = true;
+                now = above;
+                self.stats.restored.count(RUNGS[rung].0);
                 self.trial = Some(0);
-                return;
             }
+            self.stats.level = rung as u8;
         }
     }
 }

@@ -52,7 +52,15 @@ impl HostDesk {
         assert!(adopted.is_ok(), "a host holds {CONVERSATIONS_PER_THREAD} conversations and takes 1,024 per tick");
     }
 
-    /// The next conversation that ended by a panic; its memory is freed here.
+    /// Takes a conversation out after the tick under way; it comes back with [`Self::next_returned`].
+    ///
+    /// # Panics
+    /// If too many came and went since the last tick.
+    pub fn release(&self, key: u64) {
+        assert!(self.0.release(key), "a host takes 1,024 changes per tick");
+    }
+
+    /// The next conversation that was released or ended by a panic; its memory is freed here.
     #[must_use]
     pub fn next_returned(&self) -> Option<Returned> {
         let hosted = self.0.next_returned()?;
