@@ -40,7 +40,7 @@ const MAX_EXCESS_NS: i64 = 300_000_000;
 /// Lateness up to this is the network card's and the scheduler's: it is always there, and waited for without counting.
 const MARGIN_NS: i64 = 3_000_000;
 /// More tolerance than a whole frame over the aim is given back only beyond this, so that nothing flaps.
-const SLACK_NS: i64 = 5_000_000;
+const SLACK_NS: i64 = 2_000_000;
 /// A payload this short carries no audio: the sender is in DTX (RFC 6716 §2.1.9).
 const DTX_PAYLOAD: usize = 2;
 /// G.711 payloads are multiples of 5 ms up to 120 ms (RFC 3551 §4.5.14 names no bound; one is needed).
