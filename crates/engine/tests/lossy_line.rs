@@ -173,7 +173,7 @@ fn repairs(offer: impl Fn(&str) -> String, remedy: impl Fn(&Counts) -> (u64, u64
     let started = Instant::now();
     loop {
         assert!(started.elapsed() < PATIENCE, "{:?}\n{:?}", call.meeting.stats().counts, call.session.stats().counts);
-        call.step(&narrow, &wide);
+        call.step(narrow, wide);
         let (meeting, bot) = (call.meeting.stats().counts, call.session.stats().counts);
         // Each end was told by the other's reports, and the bot gets frames back that were lost. (Nobody hears the bot,
         // so what it says is not even decoded.)
@@ -190,7 +190,7 @@ fn repairs(offer: impl Fn(&str) -> String, remedy: impl Fn(&Counts) -> (u64, u64
     let mended = Instant::now();
     while over(&call).0 == 0 || over(&call).1 == 0 {
         assert!(mended.elapsed() < PATIENCE, "{:?}", call.meeting.stats().counts);
-        call.step(&narrow, &wide);
+        call.step(narrow, wide);
     }
     assert_eq!(over(&call), (1, 1));
 }

@@ -125,13 +125,11 @@ fn gain(heard: f64) -> f64 {
 fn digits(inbox: &mpsc::Receiver<ConversationEvent>, from: &ParticipantId, count: usize) -> String {
     let mut heard = String::new();
     while heard.len() < count {
-        match inbox.recv_timeout(PATIENCE).expect("the tones come") {
-            ConversationEvent::Tone { participant, digit, duration } => {
-                assert_eq!(participant, *from);
-                assert_eq!(duration, Tones::TONE);
-                heard.push(digit);
-            }
-            _ => {}
+        let event = inbox.recv_timeout(PATIENCE).expect("the tones come");
+        if let ConversationEvent::Tone { participant, digit, duration } = event {
+            assert_eq!(participant, *from);
+            assert_eq!(duration, Tones::TONE);
+            heard.push(digit);
         }
     }
     heard

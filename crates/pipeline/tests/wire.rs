@@ -520,3 +520,40 @@ fn a_redundant_block_is_what_the_same_receiver_was_sent_before() {
     let doubled = held_against_what_came_before(pair.ends[0].sent.iter().map(|(_, bytes)| bytes.as_slice()));
     assert!(doubled > 300, "{doubled}");
 }
+
+#[test]
+fn no_bytes_under_any_payload_type_disturb_a_tick() {
+    let mut rng = Rng::new(77);
+    for round in 0..40 {
+        let mut end = End::new((round % 3) as u8);
+        let (mut now, mut taken) = (1_000_000_000, 0_u64);
+        for _ in 0..60 {
+            now += TICK_NS;
+            for _ in 0..rng.below(6) {
+                let types = [OPUS, RED, PCMU, PCMA, EVENTS, EVENTS_NARROW, 13];
+                let mut payload: Vec<u8> = (0..rng.below(220)).map(|_| rng.next() as u8).collect();
+                // Now and then nearly right: RED around Opus, events of digits.
+                if let (0, Some(first)) = (rng.below(2), payload.first_mut()) {
+                    *first = if rng.below(2) == 0 { 0x80 | OPUS } else { rng.below(16) as u8 };
+                }
+                let header = RtpHeader {
+                    marker: rng.below(2) == 0,
+                    payload_type: number(types[rng.below(7) as usize]),
+                    seq: SeqNo::new(rng.below(300) as u16),
+                    timestamp: RtpTimestamp::new(rng.below(300) as u32 * 960),
+                    ssrc: Ssrc::new(rng.below(2) as u32),
+                    csrcs: &[],
+                    extensions: &[],
+                };
+                let mut bytes = [0; MAX_PACKET];
+                let len = header.write(&mut bytes, &payload).unwrap();
+                end.receive(now, &bytes[..len]);
+                taken += 1;
+            }
+            end.tick(now, 0.0);
+        }
+        assert!(u64::from(end.refused) <= taken && end.packets.ended() <= taken);
+        assert!(end.refused > 0 && end.packets.ended() > 0);
+        assert!(end.heard.iter().all(|sample| sample.is_finite()));
+    }
+}
