@@ -16,8 +16,8 @@ use antiphon_rtp::{
 use room::{LEVEL_EXTENSION, Rng, config};
 
 const FRAME: usize = 960;
-/// Pauses are noise at this amplitude: about -67 dBov, under the gate.
-const HUSH: f32 = 0.0008;
+/// Pauses are noise at this amplitude: about -79 dBov, under the gate.
+const HUSH: f32 = 0.0002;
 
 /// One encoded frame and the level its sender measured.
 #[derive(Clone)]
@@ -147,7 +147,8 @@ impl Rig {
             };
             let mut out = [0; MAX_PACKET];
             let len = header.write(&mut out, &packet.payload).unwrap();
-            voice.uplink.push(PacketMeta { at: now, leg: 0 }, &out[..len]).unwrap();
+            let at = MonoTime::from_millis(self.tick * 20 - 5);
+            voice.uplink.push(PacketMeta { at, leg: 0 }, &out[..len]).unwrap();
         }
         self.conversation.tick(now);
         let mut heard = vec![None; self.voices.len()];

@@ -14,8 +14,8 @@ const KEPT: usize = 5;
 /// Of these, what suffices after quiet ones for the decoder of a stream that has linear prediction: the worst
 /// onset then differs by 32 dB from that of a decoder that skipped nothing.
 const KEPT_SPEECH: usize = 2;
-/// Quiet stamps in a row after which loud audio is a lie, and not the end of a word on its way through the codec.
-const TAIL: u32 = 3;
+/// Quiet stamps in a row after which loud audio is a lie, and not a word dying away in the codec.
+const TAIL: u32 = 12;
 /// Longest payload kept; a longer one breaks the chain.
 const MAX_KEPT: usize = antiphon_codec::MAX_FRAME_BYTES;
 /// Quiet packets from one probe of the sender's word to the next.
@@ -155,8 +155,7 @@ impl Skipper {
     /// decoded, at most five, and fewer where that is enough.
     pub(super) fn pre_roll(&self, payload: &[u8]) -> impl Iterator<Item = &[u8]> {
         let kept = (0..self.kept).map(|back| self.at(self.kept - back));
-        let transform = |packet: &[u8]| PacketInfo::parse(packet).is_ok_and(|info| info.mode() == PacketMode::Celt);
-        let all = self.loud || transform(payload) || kept.clone().any(transform);
+        let all = self.loud || is_transform(payload) || kept.clone().any(is_transform);
         let wanted = if all { KEPT } else { KEPT_SPEECH };
         kept.skip(self.kept.saturating_sub(wanted))
     }
@@ -184,6 +183,12 @@ impl Skipper {
         let place = (self.next + KEPT - back) % KEPT;
         &self.payloads[place][..usize::from(self.lengths[place])]
     }
+}
+
+/// Whether a packet is coded by the transform alone: its decoder goes on from the levels of the packets before, and
+/// without them may come out far too loud.
+pub(super) fn is_transform(packet: &[u8]) -> bool {
+    PacketInfo::parse(packet).is_ok_and(|info| info.mode() == PacketMode::Celt)
 }
 
 #[cfg(test)]

@@ -8,10 +8,13 @@ use antiphon_codec::g711::{self, Law};
 use antiphon_codec::{Channels, CodecError, Decoder};
 use antiphon_rtp::AudioLevel;
 
-use super::skip::{Need, Skipper, Verdict};
+use super::skip::{Need, Skipper, Verdict, is_transform};
 use crate::gate::mean_square;
 use crate::jitter::FrameKind;
 use crate::{BusRate, FrameOutcome};
+
+/// By what factor of power audio must exceed its stamp to be a lie: 12 dB.
+const LIE: f32 = 16.0;
 
 /// Decoder and skipper of one source.
 pub(super) struct Voice {
@@ -72,14 +75,17 @@ impl Voice {
                 self.catch_up(payload, room);
                 let (outcome, samples) = self.decode_now(payload, length, room);
                 // Whoever was caught and goes on lying stays caught.
-                if self.skipper.claims_silence() && mean_square(&room[..samples]) >= need.loud {
+                if self.skipper.claims_silence() && belies(&room[..samples], level, need) {
                     self.skipper.distrust();
                 }
                 (outcome, samples)
             }
             Verdict::Probe => {
+                if is_transform(payload) {
+                    self.catch_up(payload, room);
+                }
                 let (outcome, samples) = self.decode_now(payload, length, room);
-                if mean_square(&room[..samples]) >= need.loud {
+                if belies(&room[..samples], level, need) {
                     self.skipper.distrust();
                     self.skipper.caught_up();
                     return (outcome, samples);
@@ -178,6 +184,12 @@ impl Voice {
         }
         self.skipper.caught_up();
     }
+}
+
+/// Whether what was decoded would open the gate and is far louder than its stamp: a codec at a low rate makes faint
+/// noise some decibels louder than it was.
+fn belies(frame: &[f32], level: Option<AudioLevel>, need: Need) -> bool {
+    mean_square(frame) >= need.loud.max(level.map_or(0.0, power_of) * LIE)
 }
 
 /// Mean square of a level; silence is none at all.
