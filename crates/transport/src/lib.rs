@@ -29,7 +29,7 @@ pub use negotiate::{LaneParams, Negotiated};
 pub use net::connector::{Connector, ConnectorConfig, OfferOptions, Offered, StartError};
 pub use net::endpoint::{Answered, BindError, Endpoint, EndpointConfig};
 pub use net::leg::{AnswerError, CloseReason, Leg, LegCallback, LegEvent, LegId, OfferError};
-pub use net::plain::{PlainError, PlainJoined, PortRange};
+pub use net::plain::{PlainError, PlainJoined, PortRange, PortRangeError};
 pub use net::{EgressId, Limits, NetThread};
 pub use plain::{PlainParams, PlainParamsError, Remote};
 pub use sdp::{Codec, Direction};

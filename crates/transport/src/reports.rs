@@ -161,6 +161,16 @@ impl Reports {
         &self.cname
     }
 
+    /// Reads what the next packet will need.
+    pub(crate) fn warm(&self) -> u64 {
+        self.streams.first().map_or(0, |stream| stream.received)
+    }
+
+    /// The same for a packet to be sent.
+    pub(crate) fn warm_out(&self) -> u64 {
+        u64::from(self.packets)
+    }
+
     /// The streams received so far are over: what comes is counted anew.
     pub(crate) fn restart(&mut self) {
         self.streams.clear();

@@ -48,6 +48,16 @@ impl AnyPeer {
         }
     }
 
+    /// Reads what the next packet will need.
+    pub(super) fn warm(&self) -> u64 {
+        either!(self, peer => peer.warm())
+    }
+
+    /// The same for a packet to the peer.
+    pub(super) fn warm_out(&self) -> u64 {
+        either!(self, peer => peer.warm_out())
+    }
+
     pub(super) fn handle_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &mut [u8]) -> Received {
         either!(self, peer => peer.handle_datagram(now, from, datagram))
     }

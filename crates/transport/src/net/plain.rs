@@ -51,6 +51,21 @@ impl PortRange {
     }
 }
 
+/// The text is no [`PortRange`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no range of ports, such as 40000-40999")]
+pub struct PortRangeError(String);
+
+impl std::str::FromStr for PortRange {
+    type Err = PortRangeError;
+
+    /// Reads `40000-40999`.
+    fn from_str(text: &str) -> Result<Self, PortRangeError> {
+        let ends = text.split_once('-').and_then(|(first, last)| Some((first.parse().ok()?, last.parse().ok()?)));
+        ends.and_then(|(first, last)| Self::new(first, last)).ok_or_else(|| PortRangeError(text.to_owned()))
+    }
+}
+
 /// A plain leg could not be made.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -179,5 +194,10 @@ mod tests {
         assert_eq!(range.from(u32::MAX).collect::<Vec<_>>(), [65_533, 65_534, 65_535]);
         assert_eq!(range.from(1).collect::<Vec<_>>(), [65_534, 65_535, 65_533]);
         assert_eq!((PortRange::new(0, 9), PortRange::new(9, 8)), (None, None));
+        assert_eq!("65533-65535".parse(), Ok(range));
+        for wrong in ["", "7", "9-8", "0-9", "1-65536", "1-2-3", "a-b"] {
+            let error = wrong.parse::<PortRange>().unwrap_err().to_string();
+            assert_eq!(error, format!("{wrong:?} is no range of ports, such as 40000-40999"));
+        }
     }
 }

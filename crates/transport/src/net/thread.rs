@@ -40,6 +40,8 @@ const CONTROL_QUEUE: usize = 1024;
 const BATCHES_PER_PASS: usize = 8;
 /// Packets taken from one egress ring before the next one's turn.
 const PACKETS_PER_RING: usize = 4096;
+/// Packets of a ring whose peers are looked up together.
+const AHEAD: usize = 16;
 /// Ready descriptors handled per pass.
 const READY: usize = 256;
 /// `epoll` tokens: the wake-up, the shared socket, then slot numbers.
@@ -116,6 +118,7 @@ impl Seed {
             control: VecDeque::with_capacity(CONTROL_QUEUE),
             receive: ReceiveBatch::new(),
             send,
+            staged: Staged::new(),
             ready: Box::new([EpollEvent::empty(); READY]),
             anchor: (Instant::now(), MonoClock.now()),
         }
@@ -131,6 +134,7 @@ struct Worker {
     control: VecDeque<Waiting>,
     receive: ReceiveBatch,
     send: Sender,
+    staged: Staged,
     ready: Box<[EpollEvent; READY]>,
     /// The same moment on both clocks: peers count in `Instant`, rings in `MonoTime`.
     anchor: (Instant, MonoTime),
@@ -210,6 +214,9 @@ impl Worker {
             };
             let Some(port) = port else { return media };
             let count = self.receive.receive(port);
+            if own.is_none() {
+                self.warm(count);
+            }
             for i in 0..count {
                 let Some((from, datagram)) = self.receive.datagram(i) else {
                     self.refuse(own, DropReason::TooLong);
@@ -250,6 +257,18 @@ impl Worker {
             }
         }
         media
+    }
+
+    /// Looks at the memory of all peers of a batch before the first packet is worked on. Each peer's lies elsewhere and
+    /// has left the cache since its last packet; one after the other the misses take as long as the work itself.
+    fn warm(&mut self, count: usize) {
+        let mut seen = 0;
+        for i in 0..count {
+            let from = self.receive.datagram(i).map(|(from, _)| from);
+            let slot = from.and_then(|from| self.table.by_address(from));
+            seen ^= slot.and_then(|slot| self.table.get_mut(slot)).map_or(0, |leg| leg.peer.warm());
+        }
+        std::hint::black_box(seen);
     }
 
     /// Counts what was dropped before any peer saw it, on its leg too if the socket told whose it was.
@@ -296,13 +315,18 @@ impl Worker {
     }
 
     fn send_egress(&mut self, now: Instant) {
-        let Self { seed, egress, send, table, .. } = self;
+        let Self { seed, egress, send, table, staged, .. } = self;
         let shared = seed.shared.as_ref();
         for (_, ring) in egress.iter_mut() {
-            for _ in 0..PACKETS_PER_RING {
-                let buffer = send.slot(table, shared);
-                let Some((meta, len)) = ring.pop(&mut buffer[..MAX_PACKET]) else { break };
-                send.packet(now, LegId::new(meta.leg), len, table, shared);
+            for _ in 0..PACKETS_PER_RING / AHEAD {
+                let count = staged.fill(ring, table);
+                for (packet, (slot, len)) in staged.packets.iter().zip(staged.known).take(count) {
+                    send.slot(table, shared)[..len].copy_from_slice(&packet[..len]);
+                    send.packet(now, slot, len, table, shared);
+                }
+                if count < AHEAD {
+                    break;
+                }
             }
         }
         self.egress_waits = egress.iter().any(|(_, ring)| !ring.is_empty());
@@ -431,6 +455,35 @@ fn deliver(
     false
 }
 
+/// Packets taken from an egress ring together, so that their peers' memory is fetched at the same time.
+struct Staged {
+    packets: Box<[[u8; MAX_PACKET]; AHEAD]>,
+    /// Of each packet, the slot of its leg and its length.
+    known: [(Option<usize>, usize); AHEAD],
+}
+
+impl Staged {
+    fn new() -> Self {
+        Self { packets: Box::new([[0; MAX_PACKET]; AHEAD]), known: [(None, 0); AHEAD] }
+    }
+
+    /// Takes what is there, up to [`AHEAD`], and looks at the peers' memory; returns how many.
+    fn fill(&mut self, ring: &mut PacketReceiver, table: &mut Table) -> usize {
+        let mut count = 0;
+        for (packet, known) in self.packets.iter_mut().zip(&mut self.known) {
+            let Some((meta, len)) = ring.pop(packet) else { break };
+            *known = (table.by_id(LegId::new(meta.leg)), len);
+            count += 1;
+        }
+        let mut seen = 0;
+        for (slot, _) in &self.known[..count] {
+            seen ^= slot.and_then(|slot| table.get_mut(slot)).map_or(0, |leg| leg.peer.warm_out());
+        }
+        std::hint::black_box(seen);
+        count
+    }
+}
+
 /// The send batch and whose socket it is for.
 struct Sender {
     batch: SendBatch,
@@ -449,8 +502,8 @@ impl Sender {
     }
 
     /// Protects and adds the plain packet in [`Self::slot`].
-    fn packet(&mut self, now: Instant, leg: LegId, len: usize, table: &mut Table, shared: Option<&UdpPort>) {
-        let Some((slot, state)) = table.by_id(leg).and_then(|slot| Some((slot, table.get_mut(slot)?))) else {
+    fn packet(&mut self, now: Instant, slot: Option<usize>, len: usize, table: &mut Table, shared: Option<&UdpPort>) {
+        let Some((slot, state)) = slot.and_then(|slot| Some((slot, table.get_mut(slot)?))) else {
             return self.drops.count(DropReason::UnknownLeg);
         };
         let own = state.port.is_some().then_some(slot);

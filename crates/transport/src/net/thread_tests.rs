@@ -11,7 +11,9 @@ use super::super::quota::LegQuota;
 use super::*;
 use crate::identity::Identity;
 use crate::peer::{Peer, PeerConfig};
-use crate::sdp::Setup;
+use crate::plain::{PlainParams, PlainPeer, Remote};
+use crate::sdp::{Codec, Setup};
+use crate::srtp::{KeyPair, MasterKey, Outbound, Profile};
 use crate::stats::LegStats;
 
 /// A worker nobody runs but the test.
@@ -144,6 +146,62 @@ fn twenty_thousand_media_packets_allocate_and_free_nothing() {
     let stats = joined.stats();
     assert!(heard >= 19_990, "only {heard} arrived, the claim would be hollow: {stats:?}");
     assert_eq!(stats.map(|s| s.packets_sent), [10_100, 10_100]);
+}
+
+#[test]
+fn plain_and_webrtc_packets_allocate_nothing_while_other_legs_come_and_go() {
+    let mut joined = joined();
+    joined.exchange(0, 100);
+    let keys = |ours, theirs| {
+        let key = |byte| MasterKey::new(Profile::AeadAes128Gcm, [byte; 16], &[9; 12]).unwrap();
+        KeyPair { local: key(ours), remote: key(theirs) }
+    };
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.set_nonblocking(true).unwrap();
+    let mut buffer = [0; MAX_PACKET];
+    for (round, id) in (6..14).map(LegId::new).enumerate() {
+        // With SRTP every second time.
+        let secured = round % 2 == 1;
+        let own = port();
+        let to = own.local();
+        let remote = Remote::Symmetric { first: None };
+        let params = PlainParams { srtp: secured.then(|| keys(1, 2)), ..PlainParams::new(remote, Codec::Opus, 111) };
+        let peer = PlainPeer::new(joined.now, &params, 4, Duration::ZERO).unwrap();
+        let (ingress, mut packets) = packet_ring(64 * 1024);
+        let (ssrc, permit) = (peer.negotiated().mix.ssrc.as_u32(), LegQuota::new(1).take().unwrap());
+        let new = NewLeg { id, peer: peer.into(), ingress, port: Some(own), permit };
+        joined.service.commands.send(Command::AddLeg(new)).unwrap();
+        let mut outbound = Outbound::new(&keys(2, 1).local);
+        let mut talk = |joined: &mut Joined, seqs: std::ops::Range<u16>| {
+            let (mut heard, mut answered) = (0, 0);
+            for seq in seqs {
+                let mut datagram = [0; 128];
+                datagram[..92].copy_from_slice(&rtp(7, seq));
+                let len = if secured { outbound.protect_rtp(&mut datagram, 92).unwrap() } else { 92 };
+                socket.send_to(&datagram[..len], to).unwrap();
+                let meta = PacketMeta { at: MonoTime::ZERO, leg: id.as_u32() };
+                joined.service.to_send.push(meta, &rtp(ssrc, seq)).unwrap();
+                for _ in 0..2 {
+                    joined.service.pass(joined.now);
+                }
+                while packets.pop(&mut buffer).is_some() {
+                    heard += 1;
+                }
+                while socket.recv(&mut buffer).is_ok() {
+                    answered += 1;
+                }
+            }
+            (heard, answered)
+        };
+        talk(&mut joined, 0..20); // the first packets: the address is learned, the table grows
+        let first = 100 + 200 * round as u16;
+        let (webrtc, (heard, answered)) =
+            alloc_guard::forbid(|| (joined.exchange(first, 200), talk(&mut joined, 20..520)));
+        assert!(webrtc >= 390 && heard >= 490 && answered >= 490, "{webrtc}, {heard}, {answered}: a hollow claim");
+        joined.service.commands.send(Command::Close(id)).unwrap();
+        joined.service.pass(joined.now);
+        assert_eq!(joined.service.worker.table.by_id(id), None);
+    }
 }
 
 #[test]

@@ -256,6 +256,19 @@ impl PlainPeer {
         Arc::clone(&self.counters)
     }
 
+    /// As [`crate::peer::Peer::warm`].
+    pub(crate) fn warm(&self) -> u64 {
+        let session = self.session.as_ref().map_or(0, |session| session.inbound.warm());
+        session ^ self.counters.packets_received.load(Ordering::Relaxed) ^ self.reports.warm()
+    }
+
+    /// The same for a packet to this peer.
+    pub(crate) fn warm_out(&self) -> u64 {
+        let session = self.session.as_ref().map_or(0, |session| session.outbound.warm());
+        let to = self.latch.address().map_or(0, |to| u64::from(to.port()));
+        session ^ to ^ self.counters.packets_sent.load(Ordering::Relaxed) ^ self.reports.warm_out()
+    }
+
     /// Feeds a datagram. SRTP is decrypted in place.
     ///
     /// # Real-time

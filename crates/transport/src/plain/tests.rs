@@ -1,6 +1,7 @@
 //! A plain peer on a virtual clock: whose packets count, with and without SRTP, and what everything else costs.
 
 use antiphon_rtp::rtcp::{Compound, RtcpPacket, RtcpWriter};
+use proptest::prelude::*;
 
 use super::*;
 use crate::srtp::{MasterKey, Profile};
@@ -206,5 +207,39 @@ fn what_cannot_work_is_refused_by_name() {
     ];
     for (params, text) in cases {
         assert_eq!(params.validate().unwrap_err().to_string(), text);
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_datagram_breaks_a_plain_peer_and_every_one_is_counted(
+        datagrams in prop::collection::vec((prop::collection::vec(any::<u8>(), 0..80), 0..3_u8, 0..3_000_u64), 1..60),
+        secured in any::<bool>(),
+        rtp_like in any::<bool>(),
+    ) {
+        let start = Instant::now();
+        let srtp = secured.then(|| keys(Profile::Aes128CmSha1_80)[0].clone());
+        let mut peer = peer(start, &PlainParams { srtp, ..symmetric() });
+        let (mut now, mut media, mut control, total) = (start, 0, 0, datagrams.len() as u64);
+        for (mut datagram, host, millis) in datagrams {
+            now += Duration::from_millis(millis);
+            if let (true, [first, second, ..]) = (rtp_like, &mut datagram[..]) {
+                (*first, *second) = (0x80 | (*first & 0x3f), if *second & 1 == 0 { 111 } else { 200 });
+            }
+            let from = SocketAddr::from(([192, 0, 2, host], 4_000));
+            match peer.handle_datagram(now, from, &mut datagram) {
+                Received::Media { len } => {
+                    prop_assert!(len <= datagram.len() && !secured, "nobody has the key");
+                    media += 1;
+                }
+                Received::Control => control += 1,
+                Received::Dropped(_) => {}
+            }
+            peer.handle_timeout(now);
+            while peer.poll_transmit().is_some() || peer.poll_event().is_some() {}
+        }
+        let stats = peer.stats();
+        prop_assert_eq!(stats.packets_received, media);
+        prop_assert_eq!(stats.drops.total() + media + control, total);
     }
 }

@@ -63,6 +63,14 @@ impl Cipher {
         }
     }
 
+    /// Reads what the next packet will need, as far as it can be reached.
+    pub(super) fn warm(&self) -> u64 {
+        match self {
+            Self::Gcm { salt, .. } => u64::from(salt[0]),
+            Self::Cm(cm) => u64::from(cm.salt[0]),
+        }
+    }
+
     /// Protects `buf[..len]`, whose first `header` bytes stay in the clear; returns the new length.
     pub(super) fn seal_rtp(
         &self,

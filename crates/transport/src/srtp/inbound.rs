@@ -98,6 +98,11 @@ impl Inbound {
         Ok(len)
     }
 
+    /// Reads what the next packet will need.
+    pub(crate) fn warm(&self) -> u64 {
+        self.first.map_or(0, |(ssrc, _)| u64::from(ssrc)) ^ self.rtp.warm()
+    }
+
     /// Distinct SSRCs that have sent authentic packets.
     #[must_use]
     pub fn streams(&self) -> usize {

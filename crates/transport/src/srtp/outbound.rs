@@ -29,6 +29,11 @@ impl Outbound {
         Self { rtp, rtcp, first: None, others: HashMap::new(), next_rtcp_index: 0 }
     }
 
+    /// Reads what the next packet will need.
+    pub(crate) fn warm(&self) -> u64 {
+        self.first.map_or(0, |(ssrc, _)| u64::from(ssrc)) ^ self.rtp.warm()
+    }
+
     /// Protects the RTP packet in `buf[..len]` in place; returns its new length.
     ///
     /// # Errors
