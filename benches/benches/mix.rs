@@ -18,6 +18,9 @@ fn bench(criterion: &mut Criterion) {
             assert!(top > 0.0 && top < 1.0, "{name} of {talkers}: {top}");
             group.bench_function(BenchmarkId::new(name, talkers), |bencher| bencher.iter(|| mix.mix()[0]));
         }
+        let mut ramp = Mix::new(&frames, false, &config).expect("memory for an encoder");
+        ramp.sum();
+        group.bench_function(BenchmarkId::new("ramp", talkers), |bencher| bencher.iter(|| ramp.ramp()[0]));
         let mut mix = Mix::new(&frames, false, &config).expect("memory for an encoder");
         group.bench_function(BenchmarkId::new("total", talkers), |bencher| bencher.iter(|| mix.sum()));
     }

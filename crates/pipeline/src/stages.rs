@@ -14,8 +14,8 @@ use crate::limiter::Limiter;
 use crate::mix::{self, MixSlot, Stage};
 use crate::receiver::Draft;
 use crate::{
-    ConversationConfig, EncodeClass, MAX_SLOTS, MixPlan, PacketCounts, Receiver, ReceiverError, RtpReceiverConfig,
-    Source, bits,
+    BusRate, ConversationConfig, EncodeClass, MAX_FRAME_SAMPLES, MAX_SLOTS, MixPlan, PacketCounts, Receiver,
+    ReceiverError, RtpReceiverConfig, Source, bits, stretch,
 };
 
 /// A jitter buffer without a decoder.
@@ -62,6 +62,33 @@ impl Limit {
     /// Limits a frame in place.
     pub fn process(&mut self, frame: &mut [f32]) {
         self.0.process(frame);
+    }
+}
+
+/// Time-stretch of two frames at 48 kHz.
+#[derive(Debug)]
+pub struct Stretch {
+    audio: Vec<f32>,
+    whole: usize,
+}
+
+impl Stretch {
+    /// Of this audio.
+    #[must_use]
+    pub fn new(audio: &[f32]) -> Self {
+        let mut room = audio.to_vec();
+        room.resize(audio.len() + MAX_FRAME_SAMPLES, 0.0);
+        Self { audio: room, whole: audio.len() }
+    }
+
+    /// Makes it shorter; by how many samples.
+    pub fn shorten(&mut self) -> usize {
+        stretch::shorten(&mut self.audio, self.whole, self.whole, 0.5, BusRate::Hz48000)
+    }
+
+    /// Makes it longer; by how many samples.
+    pub fn lengthen(&mut self) -> usize {
+        stretch::lengthen(&mut self.audio, self.whole, MAX_FRAME_SAMPLES, 0.5, BusRate::Hz48000)
     }
 }
 

@@ -3,7 +3,7 @@
 //! Add a stage at the end of its block and run `make counts ARGS=--update`. The whole tick comes last.
 
 use antiphon_codec::{CodecRate, g711};
-use antiphon_pipeline::stages::{Dominance, FanOut, Grouping, Jitter, Limit, Mix};
+use antiphon_pipeline::stages::{Dominance, FanOut, Grouping, Jitter, Limit, Mix, Stretch};
 use antiphon_pipeline::{
     BusRate, ConversationConfig, Limits, MixPlan, Participant, PlanBuilder, RtpReceiverConfig, Slots,
 };
@@ -19,6 +19,7 @@ use crate::stage;
 pub(crate) fn run() {
     wire();
     jitter();
+    stretching();
     companding();
     mixing();
     speakers();
@@ -89,6 +90,15 @@ fn jitter() {
             }
         });
     }
+}
+
+fn stretching() {
+    // Two frames of a steady vowel: there is a pitch period to be found.
+    let vowel: Vec<f32> = (0..1_920_u32).map(|n| (n % 400) as f32 / 1_000.0 - 0.2).collect();
+    let mut stretch = Stretch::new(&vowel);
+    stage("stretch/shorten", || assert!(stretch.shorten() > 0));
+    let mut stretch = Stretch::new(&vowel);
+    stage("stretch/lengthen", || assert!(stretch.lengthen() > 0));
 }
 
 fn companding() {
