@@ -2,9 +2,10 @@
 
 mod room;
 
+use antiphon_codec::g711::Law;
 use antiphon_pipeline::{
-    AppEar, AppEarConfig, AppMouth, BusRate, Command, ConversationConfig, Event, Inspection, OpusSettings,
-    Participant, Receiver, Source, TickRecord,
+    AppEar, AppEarConfig, AppMouth, BusRate, Command, ConversationConfig, Effort, EncodeClass, Event, Inspection,
+    OpusSettings, Participant, Receiver, Source, TickRecord,
 };
 use antiphon_rt::MonoTime;
 use antiphon_rt::packet_ring::MAX_PACKET;
@@ -80,6 +81,86 @@ fn ticks_with_joins_leaves_loss_lanes_apps_and_replans_touch_no_heap() {
     assert!(room.records.iter().filter(|r| r.plan_swapped).count() > 200);
     assert!(sum(&room, |r| r.lane_packets) > 1_000 && sum(&room, |r| r.app_underruns) > 100);
     assert!(heard.0 > 1_000 && heard.1 > 1_000 && sum(&room, |r| r.app_dropped) > 100, "{heard:?}");
+}
+
+/// With the two tests beside it over a hundred thousand ticks, in a room small enough to do them in a minute.
+#[test]
+fn ticks_with_changes_of_class_effort_and_codec_touch_no_heap() {
+    const TICKS: u64 = 88_000;
+    let mut config = two_classes(8, BusRate::Hz16000);
+    config.classes.extend([EncodeClass::G711(Law::Mu), EncodeClass::G711(Law::A)]);
+    let mut room = Room::new(config, 23);
+    room.decode_ears = false;
+    for n in 0..4 {
+        room.join_in_class(n % 4);
+    }
+    room.publish();
+    let (mut capped, mut limited) = (0_u64, 0_u64);
+    for tick in 0..TICKS {
+        churn_small(&mut room, tick);
+        room.send();
+        let now = MonoTime::from_nanos(room.now);
+        alloc_guard::forbid(|| room.conversation.tick(now));
+        let record = room.conversation.last_record();
+        capped += u64::from(record.capped);
+        limited += u64::from(record.effort != Effort::FULL);
+        room.receive();
+        room.reclaim();
+    }
+    assert_eq!(room.records.len() as u64, TICKS);
+    assert!(sum(&room, |r| r.encodes) > 30_000 && sum(&room, |r| r.decodes) > 30_000);
+    assert!(sum(&room, |r| r.packets_out) > sum(&room, |r| r.encodes), "telephones get packets all the time");
+    assert!(capped > 200 && limited > 20_000, "{capped} talkers capped, {limited} ticks limited");
+    assert!(room.records.iter().filter(|r| r.regrouped).count() > 5_000);
+}
+
+/// Talk, classes, efforts, plans, mutes, joins and leaves, each often enough to meet all the others.
+fn churn_small(room: &mut Room, tick: u64) {
+    let people = room.people.len() as u64;
+    let mut changed = false;
+    if tick.is_multiple_of(31) {
+        let at = room.rng.below(people) as usize;
+        room.people[at].talking = room.rng.below(5) == 0;
+    }
+    if tick % 53 == 7 {
+        // To the other class of its codec, or to one that it may not have, which does nothing.
+        let (at, class) = (room.rng.below(people) as usize, room.rng.below(6) as u8);
+        room.control.send(Command::SetClass(room.people[at].receiver, class)).unwrap();
+    }
+    if tick % 211 == 20 {
+        let (complexity, talkers) = (room.rng.below(3), room.rng.below(4));
+        room.conversation.set_effort(match room.rng.below(3) {
+            0 => Effort::FULL,
+            1 => Effort { max_complexity: complexity as u8, max_bitrate: 12_000, ..Effort::FULL },
+            _ => Effort { max_talkers: talkers as u16, ..Effort::FULL },
+        });
+    }
+    if tick % 307 == 40 && people < 5 {
+        let at = room.join_in_class((tick % 4) as u8);
+        room.people[at].weather = Weather { loss: 0.05, duplicate: 0.01, jitter_ms: 30, drift_ppm: -150 };
+        room.people[at].talking = true;
+        changed = true;
+    }
+    if tick % 401 == 99 && people > 3 {
+        room.leave(room.rng.clone().below(people) as usize);
+        changed = true;
+    }
+    if tick % 173 == 60 {
+        let at = room.rng.below(room.people.len() as u64) as usize;
+        let muted = room.rng.below(2) == 0;
+        room.control.send(Command::Mute(room.people[at].source, muted)).unwrap();
+    }
+    if tick % 97 == 30 {
+        let people = room.people.len() as u64;
+        let (voice, ear) = (room.rng.below(people) as usize, room.rng.below(people) as usize);
+        let gain = [0.0, 0.5, 1.0, 2.0][room.rng.below(4) as usize];
+        room.gains = vec![(room.people[voice].source, room.people[ear].receiver, gain)];
+        room.people[ear].in_default_group = !room.people[ear].in_default_group;
+        changed = true;
+    }
+    if changed {
+        drop(room.control.publish(room.plan()));
+    }
 }
 
 #[test]
