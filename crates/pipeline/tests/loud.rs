@@ -1,4 +1,5 @@
 //! Ten people shouting at full scale, and a quiet one after them, through the whole mixer and the codec.
+#![allow(clippy::disallowed_macros, reason = "the table is printed for whoever runs it")]
 
 mod studio;
 
