@@ -11,10 +11,12 @@ use antiphon_rt::packet_ring::{MAX_PACKET, PacketMeta, PacketReceiver, PacketSen
 use antiphon_rtp::{AudioLevel, Extension, LevelExtension, RtpHeader, RtpTimestamp, SeqNo, SourceId, Ssrc};
 use std::sync::OnceLock;
 
-/// Most people in a room.
-const PEOPLE: usize = 12;
-/// Those it begins with.
+/// Slots of a room: some more than people, for those who have just left.
+const SLOTS: usize = 12;
+/// People in a room at first, at least and at most: close together, so that memory has its size soon.
 const FIRST: usize = 8;
+const FEWEST: usize = 6;
+const MOST: usize = 10;
 /// Header extension id of the audio level, as the benches' legs have it.
 const LEVEL_EXTENSION: u8 = 1;
 
@@ -52,7 +54,7 @@ pub(crate) struct SoakRoom {
 impl SoakRoom {
     /// A room that the media thread ticks from now on.
     pub(crate) fn new(key: u64, desk: &HostDesk) -> Self {
-        let config = config(PEOPLE);
+        let config = config(SLOTS);
         let (egress_tx, egress) = packet_ring(256 * 1024);
         let (conversation, control) = Conversation::new(&config, egress_tx).expect("invariant: valid settings");
         desk.adopt(key, conversation, &config.classes);
@@ -105,12 +107,12 @@ impl SoakRoom {
         }
     }
 
-    /// What happens by chance: per second a fifth of a join or leave, half a new plan, four changes of who talks.
+    /// What happens by chance: per second a third of a join and of a leave, half a new plan, four looks at who talks.
     fn churn(&mut self) {
-        if self.one_in(500) && self.people.len() < PEOPLE {
+        if self.one_in(150) && self.people.len() < MOST {
             self.join();
         }
-        if self.one_in(500) && self.people.len() > 3 {
+        if self.one_in(150) && self.people.len() > FEWEST {
             let at = self.below(self.people.len());
             self.leave(at);
         }

@@ -15,9 +15,9 @@ use std::time::Duration;
 pub(crate) const BUDGET: Duration = Duration::from_millis(20);
 
 /// A tick that takes so much of the budget, in percent, counts towards less effort.
-const NEAR: u64 = 80;
+const NEAR: u64 = 85;
 /// A tick that takes so much counts twice.
-const CLOSE: u64 = 90;
+const CLOSE: u64 = 95;
 /// So many near ticks, less those in between that were not, make one step down.
 const HOT: u32 = 5;
 /// Own work beyond the budget: a step at once for every started so many percent above [`NEAR`].
