@@ -8,3 +8,4 @@ mod actions;
 mod incoming;
 mod meeting;
 mod outgoing;
+mod recorder;

@@ -93,17 +93,17 @@ pub(crate) const PERMISSIONS: [&str; 2] = ["Calls.JoinGroupCall.All", "Calls.Acc
 pub(crate) const EVERYTHING: [&str; 4] =
     ["Calls.JoinGroupCall.All", "Calls.AccessMedia.All", "Calls.Initiate.All", "Calls.InitiateGroupCall.All"];
 
-/// Says a tone for as long as the call lasts.
+/// Says a tone for as long as the call lasts, on both sides of a stereo socket.
 pub(crate) fn sing(call: &Call, hz: f64) {
     let audio = call.audio().clone();
     tokio::spawn(async move {
-        let rate = f64::from(audio.format().sample_rate());
+        let (rate, channels) = (f64::from(audio.format().sample_rate()), usize::from(audio.format().channels()));
         let mut phase = 0.0;
         loop {
             let samples: Vec<i16> = (0..audio.format().frame_samples())
-                .map(|_| {
+                .flat_map(|_| {
                     phase = (phase + TAU * hz / rate) % TAU;
-                    (6_000.0 * f64::sin(phase)) as i16
+                    std::iter::repeat_n((6_000.0 * f64::sin(phase)) as i16, channels)
                 })
                 .collect();
             if audio.speak(&samples).await.is_err() {
