@@ -90,6 +90,11 @@ impl Figures {
         std::mem::replace(&mut self.lately, Sums::new()).busy()
     }
 
+    /// How busy it was since the last line.
+    pub(crate) fn busy_lately(&self) -> u64 {
+        self.lately.busy()
+    }
+
     /// The warm-up is over: what counts begins.
     pub(crate) fn begin(&mut self, governor: GovernorStats) {
         self.all = Sums::new();

@@ -27,9 +27,11 @@ static ALLOC: GuardedAlloc = GuardedAlloc;
 const TICK: Duration = Duration::from_millis(20);
 const TICKS_PER_SECOND: u64 = 50;
 /// Seconds in which the load is found and everything reaches its size; not counted.
-const WARM_UP: u64 = 60;
+const WARM_UP: u64 = 40;
 /// Rooms whose load tells how many there must be.
 const FIRST_ROOMS: usize = 12;
+/// How many of a thousand looks at somebody find him talking, at first.
+const TALK: u64 = 375;
 /// Ticks from one count of rooms to the next, and those after which the load of the last one is looked at.
 const ADJUST: u64 = 250;
 const SETTLED: u64 = 150;
@@ -83,7 +85,7 @@ fn run(options: &Options) -> ExitCode {
 
     let mut figures = Figures::new(samples, canary_samples);
     let mut rooms: Vec<SoakRoom> = Vec::new();
-    let (mut wanted, mut next_key) = (FIRST_ROOMS, 0);
+    let (mut wanted, mut next_key, mut talk) = (FIRST_ROOMS, 0, TALK);
     let mut next = MonoClock.now();
     let (warm_up, end) = (WARM_UP * TICKS_PER_SECOND, (WARM_UP + options.seconds) * TICKS_PER_SECOND);
     let mut resident = Vec::new();
@@ -94,7 +96,7 @@ fn run(options: &Options) -> ExitCode {
         }
         next = wait_for(next);
         for room in &mut rooms {
-            room.step(next);
+            room.step(next, talk);
         }
         figures.take();
         if tick < warm_up {
@@ -121,6 +123,7 @@ fn run(options: &Options) -> ExitCode {
                 resident.push(resident_kib());
             }
             if (tick - warm_up) % (10 * TICKS_PER_SECOND) == 10 * TICKS_PER_SECOND - 1 {
+                talk = talk_wanted(talk, figures.busy_lately(), desk.governor().level, options.percent);
                 figures.tell((tick + 1 - warm_up) / TICKS_PER_SECOND, &rooms, desk.governor());
             }
         }
@@ -147,6 +150,13 @@ fn wait_for(next: MonoTime) -> MonoTime {
 fn rooms_wanted(rooms: usize, busy: u64, level: u8, percent: u64) -> usize {
     let fit = (rooms as u64 * percent * 10 / busy.max(1)) as usize;
     if level > 0 { rooms * 19 / 20 } else { fit.min(rooms * 3 / 2) }.clamp(1, 2_000)
+}
+
+/// How much people talk from now on, so that the load stays what it is to be while the machine's mood changes. More only at
+/// full effort, less at any.
+fn talk_wanted(talk: u64, busy: u64, level: u8, percent: u64) -> u64 {
+    let fit = (talk * percent * 10 / busy.max(1)).clamp(talk * 4 / 5, talk * 5 / 4);
+    if level > 0 { fit.min(talk) } else { fit }.clamp(50, 950)
 }
 
 /// A flag that Ctrl-C sets.

@@ -33,6 +33,8 @@ struct Person {
 /// A conversation on the media thread and everything that happens to it.
 pub(crate) struct SoakRoom {
     key: u64,
+    /// Of a thousand.
+    talk: u64,
     config: ConversationConfig,
     control: Control,
     egress: PacketReceiver,
@@ -60,6 +62,7 @@ impl SoakRoom {
         desk.adopt(key, conversation, &config.classes);
         let mut room = Self {
             key,
+            talk: 0,
             inlets: Slots::new(config.limits.inlets),
             sources: Slots::new(config.limits.sources),
             receivers: Slots::new(config.limits.receivers),
@@ -94,9 +97,10 @@ impl SoakRoom {
         self.people.iter().filter(|person| person.talking).count()
     }
 
-    /// Everything of 20 ms on the control side; `now` is when its packets arrived.
-    pub(crate) fn step(&mut self, now: MonoTime) {
+    /// Everything of 20 ms on the control side; `now` is when its packets arrived, `talk` of a thousand talk.
+    pub(crate) fn step(&mut self, now: MonoTime, talk: u64) {
         self.tick += 1;
+        self.talk = talk;
         self.collect();
         self.churn();
         if self.plan_due {
@@ -119,8 +123,7 @@ impl SoakRoom {
         self.plan_due |= self.one_in(100);
         if self.one_in(12) && !self.people.is_empty() {
             let at = self.below(self.people.len());
-            // About three in eight talk.
-            self.people[at].talking = self.below(8) < 3;
+            self.people[at].talking = self.talks();
         }
         if self.one_in(250) && !self.people.is_empty() {
             let at = self.below(self.people.len());
@@ -152,7 +155,7 @@ impl SoakRoom {
         ] {
             assert!(self.control.send(command).is_ok(), "invariant: there was room for three");
         }
-        let talking = self.below(8) < 3;
+        let talking = self.talks();
         self.people.push(Person { inlet, source, receiver, uplink, leg, talking, sent: 0 });
         self.joins += 1;
         self.plan_due = true;
@@ -213,6 +216,10 @@ impl SoakRoom {
             }
         }
         self.control.reclaim_plans();
+    }
+
+    fn talks(&mut self) -> bool {
+        (self.below(1_000) as u64) < self.talk
     }
 
     fn one_in(&mut self, n: usize) -> bool {
