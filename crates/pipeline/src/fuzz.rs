@@ -6,9 +6,9 @@
 use antiphon_rt::MonoTime;
 use antiphon_rtp::{AudioLevel, RtpTimestamp, SeqNo};
 
-use crate::jitter::{Arrival, CAPACITY, FrameKind, JitterBuffer, Step};
+use crate::jitter::{Arrival, CAPACITY, FRAME_NS, FrameKind, JitterBuffer, Step, Wish};
 
-/// Runs `data` as operations on a jitter buffer: packets near the last one, wild packets, ticks, restarts.
+/// Runs `data` as operations on a jitter buffer: packets near the last one, wild packets, copies, ticks, restarts.
 ///
 /// # Panics
 /// If a packet does not end exactly once, if more is played than was received, or if the buffer outgrows its
@@ -58,7 +58,26 @@ pub fn jitter(data: &[u8]) {
             }
             5 | 6 => {
                 now += std::time::Duration::from_millis(if op & 7 == 5 { 20 } else { u64::from(byte()) });
-                decoded += u64::from(matches!(buffer.next(now, 0, quiet), Step::Decode { .. }));
+                let ahead = i64::from(op >> 4) * 1_250_000;
+                decoded += u64::from(matches!(buffer.next(now, ahead, quiet), Step::Decode { copy: false, .. }));
+                match buffer.wish(now, ahead + FRAME_NS) {
+                    Wish::Shorter(stretch) | Wish::Longer(stretch) => {
+                        assert!((0..=2 * FRAME_NS).contains(&stretch.nanos), "{stretch:?}");
+                        buffer.was_stretched();
+                    }
+                    Wish::Keep => {}
+                }
+            }
+            // The copy of one that may have been lost, or the number of one that is no audio.
+            _ if op >> 6 != 0 => {
+                let back = u16::from(op >> 4);
+                let (seq, timestamp) =
+                    (SeqNo::new(seq.wrapping_sub(back)), timestamp.wrapping_sub(u32::from(back) * 960));
+                if quiet {
+                    buffer.note_seq(seq);
+                } else {
+                    buffer.insert_redundant(seq, RtpTimestamp::new(timestamp), &[byte(), byte(), 1], now);
+                }
             }
             _ => buffer.restart(),
         }

@@ -55,6 +55,11 @@ impl StretchCounts {
     }
 }
 
+impl FrameOutcome {
+    /// How many there are.
+    pub(crate) const COUNT: usize = 5;
+}
+
 /// How one received packet ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PacketOutcome {

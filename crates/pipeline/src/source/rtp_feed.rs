@@ -132,12 +132,14 @@ impl RtpFeed {
             self.queue_timestamp += u64::from(RTP_FRAME);
             return (self.jitter.idle_outcome(), RtpTimestamp::new(timestamp as u32));
         }
-        let mut outcome = if self.queued > 0 { self.queue_outcome } else { FrameOutcome::Skipped };
-        outcome = outcome.max(self.fill(now, need, quiet, frame.len()));
+        let mut shares = Shares::default();
+        shares.add(self.queue_outcome, self.queued.min(frame.len()));
+        self.fill(now, need, quiet, frame.len(), &mut shares);
         let longer = self.stretch(now);
         if self.queued < frame.len() {
-            outcome = outcome.max(self.fill(now, need, quiet, frame.len()));
+            self.fill(now, need, quiet, frame.len(), &mut shares);
         }
+        let outcome = shares.outcome();
         if outcome > FrameOutcome::Comfort {
             frame.copy_from_slice(&self.queue[..frame.len()]);
         }
@@ -154,19 +156,17 @@ impl RtpFeed {
         self.queued as i64 * 1_000_000_000 / i64::from(self.rate.hz())
     }
 
-    /// Fills the queue up to a frame of `wanted` samples; what came of it at worst.
-    fn fill(&mut self, now: MonoTime, need: Need, quiet: bool, wanted: usize) -> FrameOutcome {
-        let mut worst = FrameOutcome::Skipped;
+    /// Fills the queue up to a frame of `wanted` samples.
+    fn fill(&mut self, now: MonoTime, need: Need, quiet: bool, wanted: usize, shares: &mut Shares) {
         while self.queued < wanted {
-            let empty = self.queued == 0;
+            let (empty, missing) = (self.queued == 0, wanted - self.queued);
             let (outcome, timestamp) = self.step(now, need, quiet, wanted);
             if empty {
                 self.queue_timestamp = timestamp;
             }
             self.queue_outcome = outcome;
-            worst = worst.max(outcome);
+            shares.add(outcome, missing.min(self.queued + missing - wanted));
         }
-        worst
     }
 
     /// Adds the next piece of audio to the queue: at least 2.5 ms, at most one packet.
@@ -245,3 +245,25 @@ impl RtpFeed {
         if shorter { -(by as isize) } else { by as isize }
     }
 }
+
+/// What a frame is made of, in samples per outcome.
+#[derive(Default)]
+struct Shares([usize; FrameOutcome::COUNT]);
+
+impl Shares {
+    fn add(&mut self, outcome: FrameOutcome, samples: usize) {
+        self.0[outcome as usize] += samples;
+    }
+
+    /// What most of it is; silence only if all is.
+    fn outcome(&self) -> FrameOutcome {
+        let share = |outcome: &FrameOutcome| self.0[*outcome as usize];
+        let sounding = [FrameOutcome::Decoded, FrameOutcome::Recovered, FrameOutcome::Concealed];
+        let silent = [FrameOutcome::Skipped, FrameOutcome::Comfort];
+        let most = |all: &[FrameOutcome]| all.iter().copied().max_by_key(share).filter(|outcome| share(outcome) > 0);
+        most(&sounding).or_else(|| most(&silent)).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests;
