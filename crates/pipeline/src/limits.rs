@@ -38,7 +38,7 @@ impl BusRate {
         self.codec_rate().frame_samples()
     }
 
-    /// By how many samples a mix lags behind the sources in it, which the limiter looks ahead in: 3 ms. An unmixed frame
+    /// By how many samples a mix lags behind the sources in it, which the limiter looks ahead in: 2 ms. An unmixed frame
     /// of the same tick is that much earlier.
     #[must_use]
     pub const fn mix_delay_samples(self) -> usize {

@@ -246,7 +246,7 @@ fn the_first_frame_of_speech_is_not_attenuated() {
     choir.voices[1].heard.clear();
     choir.steps(2);
     let heard = &choir.voices[1].heard;
-    // The limiter's 3 ms, then the tone at once: its first period is as loud as all others.
+    // The limiter's 2 ms, then the tone at once: its first period is as loud as all others.
     let first = heard.iter().position(|sample| *sample != 0.0).unwrap();
     let period = &heard[first..first + 160];
     let peak = period.iter().fold(0.0_f32, |peak, sample| peak.max(sample.abs()));

@@ -58,11 +58,11 @@ proptest! {
         for (index, inside) in inside.iter().enumerate().take(sources.len()) {
             slot.key[0] |= u64::from(*inside) << index;
         }
-        // Twice, because the limiter delays by 48 samples.
+        // Twice, because the limiter delays by 2 ms.
         slot.mix(&stage, &gains);
         slot.mix(&stage, &gains);
-        // Out of the delay comes what went in 48 samples ago.
-        let got = slot.frame()[48..].iter().chain(&slot.frame()[..48]);
+        // Out of the delay comes what went in 32 samples ago.
+        let got = slot.frame()[32..].iter().chain(&slot.frame()[..32]);
         for (at, got) in got.enumerate() {
             let heard = (0..sources.len()).filter(|index| inside[*index]);
             let expected: f64 = heard
