@@ -11,7 +11,7 @@ use antiphon_codec::g711::Law;
 use antiphon_pipeline::{
     AppEar, AppEarConfig, AppMouth, BusRate, Command, Control, Conversation, ConversationConfig, EncodeClass, Event,
     FrameCounts, Inlet, InletConfig, Limits, OpusSettings, PacketCounts, Participant, Payload, PlanBuilder, Receiver,
-    ReceiverSlot, RtpReceiverConfig, Slots, Source, SourceSlot, Tones,
+    ReceiverSlot, RtpReceiverConfig, Slots, Source, SourceSlot, StretchCounts, Tones,
 };
 use antiphon_rt::MonoTime;
 use antiphon_rt::packet_ring::{MAX_PACKET, PacketMeta, PacketReceiver, PacketSender, packet_ring};
@@ -55,6 +55,7 @@ struct End {
     heard: Vec<f32>,
     events: Vec<Event>,
     frames: FrameCounts,
+    stretches: StretchCounts,
     packets: PacketCounts,
     refused: u32,
     /// What it sent, with its time.
@@ -131,6 +132,7 @@ impl End {
             heard: Vec::new(),
             events: Vec::new(),
             frames: FrameCounts::default(),
+            stretches: StretchCounts::default(),
             packets: PacketCounts::default(),
             refused: 0,
             sent: Vec::new(),
@@ -151,6 +153,7 @@ impl End {
         alloc_guard::forbid(|| self.conversation.tick(MonoTime::from_nanos(now)));
         let record = self.conversation.last_record();
         self.frames.merge(&record.frames);
+        self.stretches.merge(&record.stretches);
         self.packets.merge(&record.packets);
         self.refused += record.packets_refused;
         while let Some(frame) = self.ear.next_mixed() {
@@ -342,6 +345,10 @@ fn g711_is_heard_at_its_level_on_a_clock_of_8_khz_across_the_wraps() {
             assert!(tone_level(&pair.ends[at].heard, 1_300.0 - hz, 16_000.0) < 0.002);
             let (frames, packets) = (pair.ends[at].frames, pair.ends[at].packets);
             assert_eq!((frames.concealed, packets.late, packets.skipped), (0, 0, 0), "{frames:?} {packets:?}");
+            // The clock is the right one: nothing seems to come too fast or too slow.
+            assert_eq!(pair.ends[at].stretches, StretchCounts::default());
+            let restarted = |event: &Event| matches!(event, Event::StreamRestarted { .. });
+            assert!(!pair.ends[at].events.iter().any(restarted), "no wrap looks like a restart");
         }
         let sent: Vec<_> = pair.ends[0].sent.iter().map(|(_, bytes)| RtpPacket::parse(bytes).unwrap()).collect();
         assert!(
