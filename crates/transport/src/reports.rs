@@ -339,8 +339,9 @@ impl Reports {
 
 /// A span in RTP ticks, rounded down, modulo 2^32.
 fn rtp_ticks(span: Duration, clock: u32) -> u32 {
-    let ticks = span.as_nanos() * u128::from(clock) / 1_000_000_000;
-    (ticks & 0xffff_ffff) as u32
+    // In parts: a division of 128 bits for every packet would be felt.
+    let part = u64::from(span.subsec_nanos()) * u64::from(clock) / 1_000_000_000;
+    (span.as_secs().wrapping_mul(u64::from(clock)).wrapping_add(part) & 0xffff_ffff) as u32
 }
 
 /// RTP ticks as a span.

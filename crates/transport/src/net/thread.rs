@@ -25,7 +25,7 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTime
 use super::any_peer::AnyPeer;
 use super::leg::{CloseReason, LegCallback, LegEvent, LegId};
 use super::quota::LegPermit;
-use super::socket::{ReceiveBatch, SendBatch, UdpPort};
+use super::socket::{BATCH, ReceiveBatch, SendBatch, UdpPort};
 use super::table::{LegState, Table};
 use super::{EgressId, Limits};
 use crate::ice::stun::StunMessage;
@@ -117,6 +117,7 @@ impl Seed {
             egress_waits: false,
             control: VecDeque::with_capacity(CONTROL_QUEUE),
             receive: ReceiveBatch::new(),
+            found: Box::new([None; BATCH]),
             send,
             staged: Staged::new(),
             ready: Box::new([EpollEvent::empty(); READY]),
@@ -133,6 +134,8 @@ struct Worker {
     egress_waits: bool,
     control: VecDeque<Waiting>,
     receive: ReceiveBatch,
+    /// On a shared port, whose each datagram of the batch is by its source. No leg comes or goes meanwhile.
+    found: Box<[Option<usize>; BATCH]>,
     send: Sender,
     staged: Staged,
     ready: Box<[EpollEvent; READY]>,
@@ -215,7 +218,7 @@ impl Worker {
             let Some(port) = port else { return media };
             let count = self.receive.receive(port);
             if own.is_none() {
-                self.warm(count);
+                self.find_legs(count);
             }
             for i in 0..count {
                 let Some((from, datagram)) = self.receive.datagram(i) else {
@@ -225,7 +228,7 @@ impl Worker {
                 match DatagramKind::of(datagram) {
                     kind @ (DatagramKind::Rtp | DatagramKind::Rtcp) => {
                         media |= kind == DatagramKind::Rtp;
-                        let Some(slot) = own.or_else(|| self.table.by_address(from)) else {
+                        let Some(slot) = own.or(self.found[i]) else {
                             self.seed.drops.count(DropReason::UnknownSource);
                             continue;
                         };
@@ -239,7 +242,7 @@ impl Worker {
                     }
                     kind @ (DatagramKind::Stun | DatagramKind::Dtls) => {
                         // A shared port finds the leg of STUN by its ufrag, later, and of DTLS by its source.
-                        let by_source = || self.table.by_address(from).filter(|_| kind == DatagramKind::Dtls);
+                        let by_source = || self.found[i].filter(|_| kind == DatagramKind::Dtls);
                         let slot = own.or_else(by_source);
                         if kind == DatagramKind::Dtls && slot.is_none() {
                             self.seed.drops.count(DropReason::UnknownSource);
@@ -252,21 +255,21 @@ impl Worker {
                     DatagramKind::Other => self.seed.drops.count(DropReason::NotOurs),
                 }
             }
-            if count < super::socket::BATCH {
+            if count < BATCH {
                 break;
             }
         }
         media
     }
 
-    /// Looks at the memory of all peers of a batch before the first packet is worked on. Each peer's lies elsewhere and
-    /// has left the cache since its last packet; one after the other the misses take as long as the work itself.
-    fn warm(&mut self, count: usize) {
+    /// Finds the legs of a batch by their addresses and looks at all their memory before the first packet is worked on.
+    /// Each leg's lies elsewhere and has left the cache since its last packet; one after the other the misses would take
+    /// as long as the work itself.
+    fn find_legs(&mut self, count: usize) {
         let mut seen = 0;
-        for i in 0..count {
-            let from = self.receive.datagram(i).map(|(from, _)| from);
-            let slot = from.and_then(|from| self.table.by_address(from));
-            seen ^= slot.and_then(|slot| self.table.get_mut(slot)).map_or(0, |leg| leg.peer.warm());
+        for (i, found) in self.found.iter_mut().enumerate().take(count) {
+            *found = self.receive.datagram(i).and_then(|(from, _)| self.table.by_address(from));
+            seen ^= found.and_then(|slot| self.table.get_mut(slot)).map_or(0, |leg| leg.peer.warm());
         }
         std::hint::black_box(seen);
     }

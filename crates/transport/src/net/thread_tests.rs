@@ -224,7 +224,7 @@ fn a_flood_of_handshake_datagrams_fills_a_bounded_queue_and_media_goes_on() {
     let check = [0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12];
     let mut batch = SendBatch::new();
     for _ in 0..40 {
-        for _ in 0..super::super::socket::BATCH {
+        for _ in 0..BATCH {
             batch.slot()[..check.len()].copy_from_slice(&check);
             batch.commit(check.len(), to);
         }

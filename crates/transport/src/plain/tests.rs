@@ -165,21 +165,21 @@ fn a_jump_or_a_new_ssrc_begins_the_reckoning_anew_and_keeps_one_stream() {
 #[test]
 fn silence_ends_a_leg_that_says_so_and_a_close_says_goodbye() {
     let start = Instant::now();
-    let mut peer = peer(start, &PlainParams { idle: Some(Duration::from_secs(10)), ..symmetric() });
+    let mut idle = peer(start, &PlainParams { idle: Some(Duration::from_secs(10)), ..symmetric() });
     let heard = start + Duration::from_secs(4);
-    feed(&mut peer, heard, PEER, rtp(111, 5, 1)).unwrap();
+    feed(&mut idle, heard, PEER, rtp(111, 5, 1)).unwrap();
     let end = heard + Duration::from_secs(10);
     let mut last = start;
-    while let Some(due) = peer.poll_timeout() {
+    while let Some(due) = idle.poll_timeout() {
         last = due;
-        peer.handle_timeout(due);
+        idle.handle_timeout(due);
     }
     assert_eq!(last, end);
-    assert_eq!(peer.poll_event(), Some(PeerEvent::Connected));
-    assert_eq!(peer.poll_event(), Some(PeerEvent::Closed(CloseReason::Silent)));
-    assert_eq!(feed(&mut peer, end, PEER, rtp(111, 5, 2)), Err(DropReason::UnknownSource));
+    assert_eq!(idle.poll_event(), Some(PeerEvent::Connected));
+    assert_eq!(idle.poll_event(), Some(PeerEvent::Closed(CloseReason::Silent)));
+    assert_eq!(feed(&mut idle, end, PEER, rtp(111, 5, 2)), Err(DropReason::UnknownSource));
 
-    let mut peer = super::tests::peer(start, &PlainParams::new(Remote::Fixed(at(PEER)), Codec::Opus, 111));
+    let mut peer = peer(start, &PlainParams::new(Remote::Fixed(at(PEER)), Codec::Opus, 111));
     peer.close(start, CloseReason::Local);
     let (_, last_words) = peer.poll_transmit().unwrap();
     assert!(Compound::new(&last_words).any(|p| matches!(p, Ok(RtcpPacket::Bye(_)))));
