@@ -119,6 +119,7 @@ enum Kind {
 #[derive(Debug)]
 pub(crate) struct RtpOut {
     config: RtpReceiverConfig,
+    layout: Layout,
     next_seq: SeqNo,
     /// The tick of its last packet; none before the first.
     last_tick: Option<u64>,
@@ -161,8 +162,11 @@ impl Receiver {
             EncodeClass::Opus(_) => RTP_FRAME as u16,
             EncodeClass::G711(_) => (g711::RATE / 50) as u16,
         };
+        let (level, csrc_level) = (config.level_extension, config.csrc_level_extension);
+        let layout = Layout { mid: config.mid, level, csrc_level };
         let out = RtpOut {
             config,
+            layout,
             next_seq: config.first_seq,
             last_tick: None,
             last_slot: groups::NONE,
@@ -278,6 +282,7 @@ pub(crate) struct Draft {
     /// Which mix it carries, in which layout.
     mix: u16,
     layout: Layout,
+    older: Older,
 }
 
 /// What decides the bytes behind a header's fixed part, besides the mix.
@@ -286,13 +291,14 @@ struct Layout {
     mid: Option<(u8, Mid)>,
     level: Option<u8>,
     csrc_level: Option<u8>,
-    /// The frame before goes along: the payload type of both, and its age.
-    older: Option<(PayloadType, u16)>,
 }
+
+/// The frame before goes along: the payload type of both, and its age.
+type Older = Option<(PayloadType, u16)>;
 
 impl Draft {
     pub(crate) fn new() -> Self {
-        Self { bytes: [0; MAX_PACKET], len: 0, mix: groups::NONE, layout: Layout::default() }
+        Self { bytes: [0; MAX_PACKET], len: 0, mix: groups::NONE, layout: Layout::default(), older: None }
     }
 }
 
@@ -309,8 +315,6 @@ impl RtpOut {
     ) -> bool {
         let older = if self.red { self.older(tick, slot, mix) } else { None };
         let config = &self.config;
-        let layout =
-            Layout { mid: config.mid, level: config.level_extension, csrc_level: config.csrc_level_extension, older };
         let payload_type =
             if older.is_some() { config.red.unwrap_or(config.payload_type) } else { config.payload_type };
         let marker = self.last_tick.is_none_or(|last| last + 1 < tick);
@@ -318,7 +322,7 @@ impl RtpOut {
         let seq = self.next_seq;
         self.next_seq = seq.next();
         (self.last_tick, self.last_slot) = (Some(tick), slot);
-        if draft.len > 0 && draft.mix == slot && draft.layout == layout {
+        if draft.len > 0 && draft.mix == slot && draft.layout == self.layout && draft.older == older {
             // Fixed part of the header, RFC 3550 §5.1; flags and counts in byte 0 are the same.
             let bytes = &mut draft.bytes;
             bytes[1] = payload_type.as_u8() | if marker { 0x80 } else { 0 };
@@ -335,8 +339,8 @@ impl RtpOut {
                 csrcs: mix.csrcs(),
                 extensions: &[],
             };
-            draft.len = write_mix(&header, &layout, mix, &mut draft.bytes).unwrap_or(0);
-            (draft.mix, draft.layout) = (slot, layout);
+            draft.len = write_mix(&header, &self.layout, older, mix, &mut draft.bytes).unwrap_or(0);
+            (draft.mix, draft.layout, draft.older) = (slot, self.layout, older);
         }
         let packet = &draft.bytes[..draft.len];
         let sent = !packet.is_empty() && egress.push(PacketMeta { at, leg: config.leg }, packet).is_ok();
@@ -346,7 +350,7 @@ impl RtpOut {
 
     /// What its last packet carried, if that was the frame before of the same stream of the mix: a stream it has just
     /// moved to says nothing about what its peer misses.
-    fn older(&self, tick: u64, slot: u16, mix: &MixSlot) -> Option<(PayloadType, u16)> {
+    fn older(&self, tick: u64, slot: u16, mix: &MixSlot) -> Older {
         let last = self.last_tick.filter(|last| self.last_slot == slot && mix.older_tick() == Some(*last))?;
         let age = u32::try_from(tick - last).ok()?.checked_mul(self.step.into())?;
         let age = u16::try_from(age).ok().filter(|age| *age <= red::MAX_OFFSET)?;
@@ -412,9 +416,15 @@ impl RtpOut {
 }
 
 /// Writes a whole packet of a mix: `header` with the extensions of `layout`, and the payload, with the one before it
-/// if `layout` says so.
-fn write_mix(header: &RtpHeader<'_>, layout: &Layout, mix: &MixSlot, out: &mut [u8; MAX_PACKET]) -> Option<usize> {
-    let Layout { mid, level: level_id, csrc_level: csrc_level_id, older } = layout;
+/// if `older` says so.
+fn write_mix(
+    header: &RtpHeader<'_>,
+    layout: &Layout,
+    older: Older,
+    mix: &MixSlot,
+    out: &mut [u8; MAX_PACKET],
+) -> Option<usize> {
+    let Layout { mid, level: level_id, csrc_level: csrc_level_id } = layout;
     let level = LevelExtension { level: mix.level(), voice: !mix.csrcs().is_empty() }.to_bytes();
     let csrc_levels = mix.csrc_levels().as_bytes();
     let mut extensions = [Extension { id: 0, data: &[] }; 3];
@@ -435,7 +445,7 @@ fn write_mix(header: &RtpHeader<'_>, layout: &Layout, mix: &MixSlot, out: &mut [
         add(*id, csrc_levels);
     }
     let header = RtpHeader { extensions: &extensions[..count], ..*header };
-    let Some((payload_type, offset)) = *older else { return header.write(out, mix.payload()).ok() };
+    let Some((payload_type, offset)) = older else { return header.write(out, mix.payload()).ok() };
     let before = RedBlock { payload_type, offset, data: mix.older() };
     let now = RedBlock { payload_type, offset: 0, data: mix.payload() };
     let len = header.write_header(out).ok()?;
