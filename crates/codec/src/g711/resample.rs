@@ -94,9 +94,9 @@ impl Resampler {
         for (input, out) in input.chunks(step_in).zip(out.chunks_mut(step_out)) {
             self.line[self.history..self.history + input.len()].copy_from_slice(input);
             if self.up {
-                self.interpolate(out)
+                self.interpolate(out);
             } else {
-                self.decimate(out)
+                self.decimate(out);
             }
             self.line.copy_within(input.len()..input.len() + self.history, 0);
         }
