@@ -11,7 +11,7 @@ use crate::incoming::IncomingCalls;
 use crate::join::{Hosting, JoinError, JoinOptions, Meeting, join_body, place_body};
 use crate::line::Opening;
 use crate::talk::Talk;
-use antiphon_engine::{ConversationEvent, Engine, EngineConfig, SessionOptions};
+use antiphon_engine::{Engine, EngineConfig, SessionOptions};
 use antiphon_graph::ParticipantJoiningResponse;
 use antiphon_graph::wire::Version;
 use antiphon_signaling::call::CallConfig;

@@ -104,12 +104,11 @@ mod tests {
 
     /// Power of a tone in a signal and power of all the rest, by least squares.
     fn tone_and_rest(signal: &[i16], hz: f64, rate: u32) -> (f64, f64) {
-        let (mut re, mut im, mut all) = (0.0, 0.0, 0.0);
+        let (mut re, mut im) = (0.0, 0.0);
         for (n, sample) in signal.iter().enumerate() {
             let (angle, sample) = (TAU * hz * n as f64 / f64::from(rate), f64::from(*sample));
             re += sample * angle.cos();
             im += sample * angle.sin();
-            all += sample * sample;
         }
         let count = signal.len() as f64;
         let (re, im) = (2.0 * re / count, 2.0 * im / count);

@@ -71,8 +71,8 @@ impl Player {
     /// # Errors
     /// [`PlayerError`]; nothing is queued then.
     pub async fn play(&mut self, samples: &[i16], sample_rate: u32) -> Result<(), PlayerError> {
-        let samples = samples.iter().map(|&sample| f32::from(sample) / FULL_SCALE).collect();
-        self.queue(samples, sample_rate).await
+        let samples: Vec<f32> = samples.iter().map(|&sample| f32::from(sample) / FULL_SCALE).collect();
+        self.queue(&samples, sample_rate).await
     }
 
     /// Queues a WAV file: 8 to 32 bits or float, mono or stereo (folded down, half of either side), 4 to 192 kHz. Waits
@@ -82,10 +82,10 @@ impl Player {
     /// [`PlayerError`]; nothing is queued then.
     pub async fn play_wav(&mut self, file: &[u8]) -> Result<(), PlayerError> {
         let (samples, sample_rate) = read_wav(file)?;
-        self.queue(samples, sample_rate).await
+        self.queue(&samples, sample_rate).await
     }
 
-    async fn queue(&mut self, samples: Vec<f32>, sample_rate: u32) -> Result<(), PlayerError> {
+    async fn queue(&mut self, samples: &[f32], sample_rate: u32) -> Result<(), PlayerError> {
         let clip = resample(samples, sample_rate, self.audio.format().bus_rate().hz())?;
         self.clips.send(clip.into()).await.map_err(|_| AudioEnded)?;
         self.given += 1;
@@ -125,19 +125,19 @@ fn read_wav(file: &[u8]) -> Result<(Vec<f32>, u32), PlayerError> {
 }
 
 /// Converts a whole clip; the resampler's own delay is cut off.
-fn resample(input: Vec<f32>, from: u32, to: u32) -> Result<Vec<i16>, PlayerError> {
+fn resample(input: &[f32], from: u32, to: u32) -> Result<Vec<i16>, PlayerError> {
     if !(4_000..=192_000).contains(&from) {
         return Err(PlayerError::SampleRate(from));
     }
     if from == to || input.is_empty() {
-        return Ok(to_pcm(&input));
+        return Ok(to_pcm(input));
     }
     let refused = |e: &dyn std::fmt::Display| PlayerError::Resample(e.to_string());
     let mut resampler =
         Fft::<f32>::new(from as usize, to as usize, CHUNK, 1, FixedSync::Both).map_err(|e| refused(&e))?;
     let capacity = resampler.process_all_needed_output_len(input.len());
     let mut output = vec![0.0; capacity];
-    let source = InterleavedSlice::new(&input, 1, input.len()).map_err(|e| refused(&e))?;
+    let source = InterleavedSlice::new(input, 1, input.len()).map_err(|e| refused(&e))?;
     let mut sink = InterleavedSlice::new_mut(&mut output, 1, capacity).map_err(|e| refused(&e))?;
     let (_, written) =
         resampler.process_all_into_buffer(&source, &mut sink, input.len(), None).map_err(|e| refused(&e))?;
@@ -174,7 +174,7 @@ mod tests {
     fn every_common_rate_keeps_pitch_and_length() {
         for from in [8_000, 16_000, 22_050, 24_000, 44_100, 48_000] {
             for to in [16_000, 48_000] {
-                let out = resample(floats(&tone(440.0, from, 1.0)), from, to).unwrap();
+                let out = resample(&floats(&tone(440.0, from, 1.0)), from, to).unwrap();
                 assert!(out.len().abs_diff(to as usize) <= 2, "{from} to {to}: {} samples", out.len());
                 assert!((frequency(&out, to) - 440.0).abs() < 4.0, "{from} to {to}: {}", frequency(&out, to));
             }
@@ -183,7 +183,7 @@ mod tests {
 
     #[test]
     fn a_senseless_rate_is_named() {
-        assert_eq!(resample(vec![0.1, 0.2], 100, 16_000), Err(PlayerError::SampleRate(100)));
+        assert_eq!(resample(&[0.1, 0.2], 100, 16_000), Err(PlayerError::SampleRate(100)));
     }
 
     /// A WAV file of a quarter second of 440 Hz, at a quarter of full scale on the left and a `right` of it on the right.
@@ -213,7 +213,7 @@ mod tests {
             for (channels, right, expected) in [(1, 0.0, 0.25), (2, 1.0, 0.25), (2, 0.0, 0.125)] {
                 for bits in [8, 16, 24, 32] {
                     let (samples, from) = read_wav(&wav(rate, channels, bits, right)).unwrap();
-                    let out = resample(samples, from, 48_000).unwrap();
+                    let out = resample(&samples, from, 48_000).unwrap();
                     assert!(out.len().abs_diff(12_000) <= 2, "{rate}/{channels}/{bits}: {} samples", out.len());
                     let power = floats(&out).iter().map(|s| s * s).sum::<f32>() / out.len() as f32;
                     let level = 20.0 * ((2.0 * power).sqrt() / expected).log10();

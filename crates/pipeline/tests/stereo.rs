@@ -4,7 +4,7 @@
 use antiphon_codec::{Channels, CodecRate, Encoder, EncoderConfig, MAX_FRAME_BYTES};
 use antiphon_pipeline::{
     AppEar, AppEarConfig, BusRate, Command, Control, Conversation, ConversationConfig, Inlet, InletConfig, Limits,
-    Participant, Payload, PlanBuilder, Receiver, Slots, Source,
+    Payload, PlanBuilder, Receiver, Slots, Source,
 };
 use antiphon_rt::MonoTime;
 use antiphon_rt::packet_ring::{MAX_PACKET, PacketMeta, PacketSender, packet_ring};

@@ -19,12 +19,7 @@ fn listen(room: &mut Room) -> AppEar {
     let rings = AppEarConfig { mixed_frames: 4, unmixed_frames: 64 };
     let (listener, ear) = Receiver::app(rings, &room.config).unwrap();
     room.control.send(Command::AddReceiver(receiver, listener)).unwrap();
-    room.guests.push(Participant {
-        source: None,
-        receiver: Some(receiver),
-        in_default_group: true,
-        unmixed: true,
-    });
+    room.guests.push(Participant { source: None, receiver: Some(receiver), in_default_group: true, unmixed: true });
     ear
 }
 
@@ -86,7 +81,10 @@ fn tracks_of_minutes_are_gap_free_on_one_clock_and_their_sum_is_the_mix() {
             let source = source_id.as_u32();
             if let Some((before, stamp)) = last.insert(source, (tick, timestamp.as_u32())) {
                 assert!(tick > before, "source {source} repeats tick {tick}, after {before}");
-                assert!(timestamp.as_u32().wrapping_sub(stamp) as i32 >= 0, "source {source} goes back in its own time");
+                assert!(
+                    timestamp.as_u32().wrapping_sub(stamp) as i32 >= 0,
+                    "source {source} goes back in its own time"
+                );
             }
             assert!(outcome > FrameOutcome::Comfort, "silence is a gap");
             assert_eq!(samples.as_slice().len(), FRAME);
