@@ -197,6 +197,8 @@ impl RtpFeed {
             Step::Conceal { samples, timestamp, gain: (from, to) } => {
                 let bus = rate.bus_samples(samples);
                 let outcome = self.voice.conceal(&mut room[..bus]);
+                // What ends in silence ends with the frame.
+                let bus = if to > 0.0 { bus } else { bus.min(wanted - self.queued) };
                 if from < 1.0 || to < 1.0 {
                     ramp(&mut room[..bus], from, to);
                 }
