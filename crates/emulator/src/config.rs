@@ -7,6 +7,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use antiphon_engine::PortRange;
+
 use crate::clock::Clock;
 
 /// The tenant every emulator has from the start, unless told otherwise.
@@ -28,6 +30,8 @@ pub struct EmulatorConfig {
     pub media_bind: Option<SocketAddr>,
     /// Media address to tell peers, when it is not the bound one (containers, address translation).
     pub advertise_media: Option<SocketAddr>,
+    /// UDP ports that plain RTP legs get unless they ask for one. Default: any that is free.
+    pub plain_ports: Option<PortRange>,
     /// Media threads of the engine; a conversation lives on one of them. Default 1.
     pub media_threads: usize,
     /// Id of the first tenant; a GUID. Default [`DEFAULT_TENANT`].
@@ -60,6 +64,7 @@ impl Default for EmulatorConfig {
             host_names: Vec::new(),
             media_bind: None,
             advertise_media: None,
+            plain_ports: None,
             media_threads: 1,
             tenant_id: DEFAULT_TENANT.to_owned(),
             webhook_trust: Vec::new(),

@@ -120,6 +120,7 @@ impl Emulator {
             EngineConfig {
                 bind: config.media_bind.unwrap_or_else(|| SocketAddr::new(address.ip(), 0)),
                 advertise: config.advertise_media,
+                plain_ports: config.plain_ports,
                 media_threads: config.media_threads,
                 ..EngineConfig::default()
             },

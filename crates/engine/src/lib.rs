@@ -47,5 +47,6 @@ pub use antiphon_rt::wake::Wakeable;
 pub use antiphon_rtp::{AudioLevel, RtpTimestamp, SourceId};
 pub use antiphon_transport::srtp::{KeyPair, MasterKey, SdesError};
 pub use antiphon_transport::{
-    CloseReason, Codec, Direction, LegStats, PlainError, PlainParams, PlainParamsError, PortRange, Remote,
+    CloseReason, Codec, Direction, LegStats, PlainError, PlainParams, PlainParamsError, PortRange, PortRangeError,
+    Remote,
 };

@@ -6,6 +6,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use antiphon_engine::PortRange;
 use anyhow::Context as _;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
@@ -25,6 +26,8 @@ pub(crate) struct ConfigFile {
     pub(crate) media: Option<SocketAddr>,
     #[serde(default)]
     pub(crate) advertise_media: Option<SocketAddr>,
+    #[serde(default, deserialize_with = "ports")]
+    pub(crate) plain_ports: Option<PortRange>,
     #[serde(default)]
     pub(crate) media_threads: Option<usize>,
     #[serde(default)]
@@ -54,11 +57,12 @@ pub(crate) struct ConfigFile {
 }
 
 /// All members there are, of the file and of its entries.
-const MEMBERS: [&str; 33] = [
+const MEMBERS: [&str; 34] = [
     "listen",
     "plain-http",
     "media",
     "advertise-media",
+    "plain-ports",
     "media-threads",
     "host-names",
     "ca-file",
@@ -159,6 +163,10 @@ fn guid<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D:
     }
 }
 
+fn ports<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PortRange>, D::Error> {
+    String::deserialize(deserializer)?.parse().map(Some).map_err(D::Error::custom)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -208,6 +216,7 @@ mod tests {
             ("\nlisten = \"here\"", 2, &["listen", "socket address"]),
             ("listen = 8443", 1, &["listen", "8443"]),
             ("tenant = \"x\"", 1, &["tenant", "not a GUID"]),
+            ("plain-ports = \"9-8\"", 1, &["plain-ports", "no range of ports, such as 40000-40999"]),
             ("media-threads = -1", 1, &["media-threads", "-1"]),
             ("[[app]]\nid = \"2d2f\"", 2, &["id", "not a GUID"]),
             ("[[app]]\n\npermissions = [\"Calls.Fly.All\"]", 3, &["permissions", "Calls.Fly.All"]),

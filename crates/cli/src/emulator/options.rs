@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{PathBuf, absolute};
 
 use antiphon_emulator::{DEFAULT_TENANT, EmulatorConfig, TrustAnchors};
+use antiphon_engine::PortRange;
 use antiphon_graph::permission::Permission;
 use anyhow::Context as _;
 use clap::Args;
@@ -48,6 +49,10 @@ pub(crate) struct EmulatorOptions {
     /// Media address to tell peers, when it is not the bound one.
     #[arg(long, value_name = "ADDR")]
     advertise_media: Option<SocketAddr>,
+
+    /// UDP ports for plain RTP legs that ask for none, such as 40000-40999. Default: any free port.
+    #[arg(long, value_name = "FIRST-LAST")]
+    plain_ports: Option<PortRange>,
 
     /// Another host name or address to put into the certificate; may be repeated.
     #[arg(long = "host-name", value_name = "NAME")]
@@ -153,6 +158,7 @@ impl EmulatorOptions {
             plain_http_bind: self.plain_http.or(file.plain_http),
             media_bind: self.media.or(file.media),
             advertise_media: self.advertise_media.or(file.advertise_media),
+            plain_ports: self.plain_ports.or(file.plain_ports),
             media_threads: self.media_threads.or(file.media_threads).unwrap_or(usual.media_threads),
             host_names: file.host_names.iter().chain(&self.host_names).cloned().collect(),
             ca_file: Some(ca_file.clone()),
