@@ -83,13 +83,24 @@ fn ticks_with_joins_leaves_loss_lanes_apps_and_replans_touch_no_heap() {
     assert!(heard.0 > 1_000 && heard.1 > 1_000 && sum(&room, |r| r.app_dropped) > 100, "{heard:?}");
 }
 
-/// With the two tests beside it over a hundred thousand ticks, in a room small enough to do them in a minute.
+/// Ticks of each of the two long runs: with the tests beside them over a hundred thousand.
+const TICKS: u64 = 44_000;
+
 #[test]
 fn ticks_with_changes_of_class_effort_and_codec_touch_no_heap() {
-    const TICKS: u64 = 88_000;
+    long_churn(23);
+}
+
+#[test]
+fn as_many_ticks_with_other_changes_touch_no_heap() {
+    long_churn(24);
+}
+
+/// A room small enough for many ticks.
+fn long_churn(seed: u64) {
     let mut config = two_classes(8, BusRate::Hz16000);
     config.classes.extend([EncodeClass::G711(Law::Mu), EncodeClass::G711(Law::A)]);
-    let mut room = Room::new(config, 23);
+    let mut room = Room::new(config, seed);
     room.decode_ears = false;
     for n in 0..4 {
         room.join_in_class(n % 4);
@@ -108,10 +119,11 @@ fn ticks_with_changes_of_class_effort_and_codec_touch_no_heap() {
         room.reclaim();
     }
     assert_eq!(room.records.len() as u64, TICKS);
-    assert!(sum(&room, |r| r.encodes) > 30_000 && sum(&room, |r| r.decodes) > 30_000);
+    assert!(sum(&room, |r| r.encodes) > 10_000 && sum(&room, |r| r.decodes) > 10_000);
     assert!(sum(&room, |r| r.packets_out) > sum(&room, |r| r.encodes), "telephones get packets all the time");
-    assert!(capped > 200 && limited > 20_000, "{capped} talkers capped, {limited} ticks limited");
-    assert!(room.records.iter().filter(|r| r.regrouped).count() > 5_000);
+    assert!(capped > 100 && limited > 10_000, "{capped} talkers capped, {limited} ticks limited");
+    let regrouped = room.records.iter().filter(|r| r.regrouped).count();
+    assert!(regrouped > 1_500, "grouped anew {regrouped} times");
 }
 
 /// Talk, classes, efforts, plans, mutes, joins and leaves, each often enough to meet all the others.
@@ -120,7 +132,7 @@ fn churn_small(room: &mut Room, tick: u64) {
     let mut changed = false;
     if tick.is_multiple_of(31) {
         let at = room.rng.below(people) as usize;
-        room.people[at].talking = room.rng.below(5) == 0;
+        room.people[at].talking = room.rng.below(2) == 0;
     }
     if tick % 53 == 7 {
         // To the other class of its codec, or to one that it may not have, which does nothing.
@@ -138,7 +150,6 @@ fn churn_small(room: &mut Room, tick: u64) {
     if tick % 307 == 40 && people < 5 {
         let at = room.join_in_class((tick % 4) as u8);
         room.people[at].weather = Weather { loss: 0.05, duplicate: 0.01, jitter_ms: 30, drift_ppm: -150 };
-        room.people[at].talking = true;
         changed = true;
     }
     if tick % 401 == 99 && people > 3 {
