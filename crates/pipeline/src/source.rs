@@ -219,17 +219,22 @@ impl Source {
         self.muted
     }
 
-    /// Mutes it from the frame after the next on, the next one fading out; or lets it be heard again.
+    /// Mutes it, at once if it is silent, else with the next frame fading out; or lets it be heard again.
     pub(crate) fn mute(&mut self, muted: bool) {
         if self.muted != muted {
-            self.fade = if muted { Fade::Out } else { Fade::In };
+            self.fade = match (muted, self.fade) {
+                (true, _) if self.silent => Fade::None,
+                (true, _) => Fade::Out,
+                (false, Fade::Out) => Fade::None, // it never stopped
+                (false, _) => Fade::In,
+            };
         }
         self.muted = muted;
     }
 
-    /// Has its next frame fade out: it is the last one.
+    /// Has its next frame fade out, if it sounds: it is the last one.
     pub(crate) fn leave(&mut self) {
-        if !self.muted {
+        if !self.muted && !self.silent {
             self.fade = Fade::Out;
         }
     }

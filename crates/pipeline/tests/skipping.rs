@@ -292,6 +292,26 @@ fn a_muted_source_is_not_decoded_and_comes_back_without_a_glitch() {
 }
 
 #[test]
+fn whoever_is_muted_while_asleep_is_not_heard_for_a_single_frame_when_he_speaks() {
+    let (audio, onsets) = talk(1, 2);
+    let packets = encode(&audio, &speech(24_000, Application::Voip));
+    let mut rig = Rig::new(&[true]);
+    let mute = |rig: &mut Rig, muted| rig.control.send(Command::Mute(rig.voices[0].source, muted)).unwrap();
+    for _ in 0..50 {
+        rig.tick += 1;
+        rig.conversation.tick(MonoTime::from_millis(rig.tick * 20));
+    }
+    mute(&mut rig, true);
+    for packet in &packets[onsets[0]..onsets[0] + 10] {
+        assert_eq!(rig.step(packet, |packet| packet.level).1, [None]);
+    }
+    assert!(rig.control.next_event().is_none(), "and does not count as talking");
+    mute(&mut rig, false);
+    let (_, heard) = rig.step(&packets[onsets[0] + 10], |packet| packet.level);
+    assert!(heard[0].is_some());
+}
+
+#[test]
 fn a_sender_that_stamps_its_voice_as_silence_is_found_out() {
     let (audio, onsets) = talk(8, 5);
     let packets = encode(&audio, &speech(24_000, Application::Voip));

@@ -24,6 +24,8 @@ pub(super) struct Voice {
     law: Option<Law>,
     rate: BusRate,
     skipper: Skipper,
+    /// The next packet is the first of a stream.
+    fresh: bool,
     /// Loudest stamp among the packets skipped since it was last taken, as a mean square.
     skipped_power: f32,
 }
@@ -51,13 +53,16 @@ impl Voice {
             law: None,
             rate,
             skipper: Skipper::new(),
+            fresh: false,
             skipped_power: 0.0,
         })
     }
 
-    /// Another stream begins.
+    /// Another stream begins, maybe another sender's: nothing decoded so far says anything about it. Until its first
+    /// packet the old one is what concealment goes on from.
     pub(super) fn restart(&mut self) {
         self.skipper.restart();
+        self.fresh = true;
     }
 
     /// Loudest stamp among the packets skipped since the last call, as a mean square.
@@ -68,6 +73,7 @@ impl Voice {
     /// Decodes a packet to the front of `room`, or gives as much silence if it need not be heard: `Skipped` then.
     pub(super) fn decode(&mut self, packet: Packet<'_>, need: Need, room: &mut [f32]) -> (FrameOutcome, usize) {
         let Packet { payload, kind, level } = packet;
+        self.begin_stream();
         self.use_codec(kind);
         let length = self.rate.bus_samples(kind.samples(payload).unwrap_or(crate::RTP_FRAME)).min(room.len());
         match self.skipper.judge(need, level) {
@@ -139,6 +145,13 @@ impl Voice {
             out.fill(0.0);
         }
         FrameOutcome::Concealed
+    }
+
+    fn begin_stream(&mut self) {
+        if std::mem::take(&mut self.fresh) {
+            self.decoder.reset().expect("invariant: a created decoder can be reset");
+            self.g711.reset();
+        }
     }
 
     /// Turns to the decoder for packets of `kind`. The other one keeps its state, as over any pause.
