@@ -3,6 +3,8 @@
 //! One talker with real Opus sends over a trace, an app hears the mix; time is virtual. How the traces were made, and what
 //! an earlier policy did with them, is in `traces/README.md`.
 
+#![allow(clippy::disallowed_macros, reason = "the figures are for whoever runs it")]
+
 #[path = "traces/generate.rs"]
 mod generate;
 

@@ -192,8 +192,8 @@ impl Playout {
         self.base = base;
         // Late by the old route is not late by the new one. After a pause there is nothing to compare.
         if risen > REROUTED_NS && known > 1 {
-            for level in 0..LEVELS {
-                let was = levels_below(EDGES[level] + risen);
+            for (level, edge) in EDGES.iter().enumerate() {
+                let was = levels_below(edge + risen);
                 self.weights[level] = if was < LEVELS { self.weights[was] } else { 0.0 };
             }
             self.aim = LEVELS;
@@ -266,7 +266,7 @@ mod tests {
             feed(&mut policy, n..n + 1, |_| 0);
             if n % 20 == 10 {
                 // Its predecessor was lost.
-                policy.on_copy(MonoTime::from_nanos(((1_000 + n * 20) * 1_000_000) as u64), (1 << 32) + (n - 1) * 960);
+                policy.on_copy(MonoTime::from_millis(1_000 + n * 20), (1 << 32) + (n - 1) * 960);
             }
         }
         assert!((20 * MS..=22 * MS).contains(&policy.target()), "{}", policy.target());

@@ -3,9 +3,9 @@
 //! Each is a minute of packets sent every 20 ms, with the delay each of them takes, or nothing if it is lost.
 
 /// Packets of a trace: a minute.
-pub const PACKETS: usize = 3_000;
+pub(crate) const PACKETS: usize = 3_000;
 /// Every trace, by name.
-pub const NAMES: [&str; 5] = ["clean", "wifi", "lte", "bursty", "reordering"];
+pub(crate) const NAMES: [&str; 5] = ["clean", "wifi", "lte", "bursty", "reordering"];
 
 const FRAME_US: u64 = 20_000;
 
@@ -36,7 +36,7 @@ impl Rng {
 }
 
 /// The delays of a trace in microseconds, `None` for what is lost.
-pub fn delays(name: &str) -> Vec<Option<u64>> {
+pub(crate) fn delays(name: &str) -> Vec<Option<u64>> {
     match name {
         "clean" => clean(),
         "wifi" => wifi(),
@@ -48,7 +48,7 @@ pub fn delays(name: &str) -> Vec<Option<u64>> {
 }
 
 /// A trace as it is kept: a line for each packet.
-pub fn text(name: &str) -> String {
+pub(crate) fn text(name: &str) -> String {
     let line = |delay: Option<u64>| delay.map_or_else(|| "-\n".to_owned(), |delay| format!("{delay}\n"));
     delays(name).into_iter().map(line).collect()
 }
