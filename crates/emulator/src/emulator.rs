@@ -25,7 +25,8 @@ use crate::meeting::{EngineMedia, MeetingId};
 use crate::notify::{Courier, CourierError, DeliveryCounts};
 use crate::operations::{
     CallView, ConversationView, KeyPresses, MatrixRow, MeetingView, NewMeeting, NewPerson, NewPlainLeg, NewSharing,
-    NewUserCall, OperationError, ParticipantPatch, ParticipantView, PersonView, PlainLegView, RingAnswer, RingRefusal, RingView, UserCallView,
+    NewUserCall, OperationError, ParticipantPatch, ParticipantView, PersonView, PlainLegView, RingAnswer, RingRefusal,
+    RingView, UserCallView,
 };
 use crate::service::Service;
 use crate::speech::Speech;

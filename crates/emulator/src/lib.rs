@@ -16,9 +16,9 @@ mod clock;
 pub use clock::{Clock, ManualClock, ServiceTime};
 mod operations;
 pub use operations::{
-    CallView, ConversationKind, ConversationView, KeyPresses, MatrixRow, MeetingView, NewMeeting, NewPerson, NewPlainLeg,
-    NewSharing, NewUserCall, OperationError, ParticipantPatch, ParticipantView, PersonView, PlainCodec, PlainLegView, PlainSrtp, RingAnswer, RingRefusal,
-    RingView, SessionDescription, UserCallView,
+    CallView, ConversationKind, ConversationView, KeyPresses, MatrixRow, MeetingView, NewMeeting, NewPerson,
+    NewPlainLeg, NewSharing, NewUserCall, OperationError, ParticipantPatch, ParticipantView, PersonView, PlainCodec,
+    PlainLegView, PlainSrtp, RingAnswer, RingRefusal, RingView, SessionDescription, UserCallView,
 };
 
 mod patience;

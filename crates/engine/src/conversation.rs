@@ -177,7 +177,8 @@ impl Conversation {
         // A slot is free again only some milliseconds after a leave: a few more than there may be participants.
         let slots = max_participants + SLACK;
         let limits = Limits { sources: slots, ..Limits::for_participants(slots) };
-        let config = ConversationConfig { rate, limits, classes: loss::classes(encode), ..ConversationConfig::default() };
+        let config =
+            ConversationConfig { rate, limits, classes: loss::classes(encode), ..ConversationConfig::default() };
         Self::with_config(shared, side, config, max_participants, on_event, app)
     }
 

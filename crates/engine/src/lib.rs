@@ -35,12 +35,12 @@ mod loss;
 mod media_thread;
 
 mod host;
-pub use host::{HostDesk, MediaHost, Returned};
 pub use governor::{GovernorStats, StepCounts};
+pub use host::{HostDesk, MediaHost, Returned};
 
 pub use antiphon_pipeline::{
-    AppMouth, BusRate, FrameCounts, FrameOutcome, MixedFrame, OpusSettings, PacketCounts, Tones, TonesError,
-    Stretched, UnmixedFrame,
+    AppMouth, BusRate, FrameCounts, FrameOutcome, MixedFrame, OpusSettings, PacketCounts, Stretched, Tones, TonesError,
+    UnmixedFrame,
 };
 pub use antiphon_rt::runner::PriorityOutcome;
 pub use antiphon_rt::wake::Wakeable;

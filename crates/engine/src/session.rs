@@ -145,7 +145,8 @@ impl MediaSession {
         let packets_per_inlet = 2 * (1 + lanes).max(64);
         let sources = 2 + lanes;
         let limits = Limits { inlets: 1, receivers: 2, sources, packets_per_inlet, ..Limits::for_participants(2) };
-        let config = ConversationConfig { rate, limits, classes: loss::classes(encode), ..ConversationConfig::default() };
+        let config =
+            ConversationConfig { rate, limits, classes: loss::classes(encode), ..ConversationConfig::default() };
         let (waker, wakeable) = wake_pair().map_err(CreateError::Wake)?;
         let conversation = Conversation::with_config(shared, Side::Bot, config.clone(), 2, on_event, Some(waker))?;
         let service = ParticipantId::new(Self::SERVICE);
@@ -291,7 +292,8 @@ fn admit_app(
     let (receiver, ear) = Receiver::app(rings, config)?;
     let (mixed, unmixed) = ear.split();
     let member = Member { source: None, receiver: None, in_default_group: true, muted: false, unmixed: false };
-    let parts = Parts { inlet: None, source: Some(source), receiver: Some(receiver), adapts: false, red: false, tones: false };
+    let parts =
+        Parts { inlet: None, source: Some(source), receiver: Some(receiver), adapts: false, red: false, tones: false };
     room.admit(app, reserved, None, parts, member);
     Ok(AudioPort { mixed: MixedEar(mixed), unmixed: UnmixedEar(unmixed), mouth, wakeable })
 }

@@ -278,7 +278,8 @@ impl Room {
 
     /// Who was dominant lately, the latest first, as far as they are still here.
     pub(crate) fn recent_speakers(&self) -> Vec<ParticipantId> {
-        let name = |speaker| self.parties.iter().find(|(_, party)| party.source_id == speaker).map(|(id, _)| id.clone());
+        let name =
+            |speaker| self.parties.iter().find(|(_, party)| party.source_id == speaker).map(|(id, _)| id.clone());
         self.speakers.recent().filter_map(name).collect()
     }
 
@@ -309,7 +310,9 @@ impl Room {
     pub(crate) fn weigh_losses(&mut self, now: Instant) {
         let mut moves = Vec::new();
         for party in self.parties.values_mut() {
-            let (Some(leg), Some(receiver), Some(watch)) = (&party.leg, party.receiver, &mut party.loss) else { continue };
+            let (Some(leg), Some(receiver), Some(watch)) = (&party.leg, party.receiver, &mut party.loss) else {
+                continue;
+            };
             moves.extend(watch.look(&leg.stats().report, now).map(|class| (receiver, class, party.red)));
         }
         for (receiver, class, red) in moves {

@@ -220,9 +220,7 @@ impl From<PersonError> for OperationError {
             PersonError::Plain(MediaError::Full(_)) => Self::Full(error.to_string()),
             PersonError::Plain(MediaError::Offer(_))
             | PersonError::SpeaksByItself(_)
-            | PersonError::Media(MediaError::Offer(_) | MediaError::Speech(_)) => {
-                Self::Invalid(error.to_string())
-            }
+            | PersonError::Media(MediaError::Offer(_) | MediaError::Speech(_)) => Self::Invalid(error.to_string()),
             PersonError::Media(_) | PersonError::Plain(_) => Self::Media(error.to_string()),
         }
     }

@@ -76,6 +76,8 @@ impl Outbound {
 
 impl std::fmt::Debug for Outbound {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Outbound").field("streams", &(usize::from(self.first.is_some()) + self.others.len())).finish_non_exhaustive()
+        f.debug_struct("Outbound")
+            .field("streams", &(usize::from(self.first.is_some()) + self.others.len()))
+            .finish_non_exhaustive()
     }
 }
