@@ -4,6 +4,7 @@
 //! stages' names in order. `counts report DUMPS NAMES BASELINE [--update]` adds up the dumps and compares: 3 % more fails.
 //! Calls into libopus are left out: it picks its code by the processor; Rust's is the same everywhere (x86-64, SSE2).
 //! The input is made of integers, so it is the same everywhere too. `scripts/counts.sh` runs all.
+#![allow(clippy::disallowed_macros, reason = "a program that prints a table, not the media path")]
 
 #[path = "counts/report.rs"]
 mod report;
