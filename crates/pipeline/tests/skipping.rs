@@ -1,4 +1,5 @@
 //! What is not decoded, and that nobody can hear it: unheard, muted and quiet sources, lying stamps, onsets.
+#![allow(clippy::disallowed_macros, reason = "a test prints what it measured")]
 
 mod room;
 
