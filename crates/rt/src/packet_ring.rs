@@ -5,12 +5,14 @@
 //! Layout: 16 bytes of header (arrival time, leg, length), then the packet, in a byte ring of `ringbuf`.
 //! Not here: parsing, waking the other side. The half that is dropped last frees the memory, so both are
 //! dropped on control threads.
+#![expect(unsafe_code, reason = "a record is published by one step of the write index; see the SAFETY comment")]
 
 use std::fmt;
+use std::mem::MaybeUninit;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use ringbuf::traits::{Consumer, Observer, Producer, Split};
+use ringbuf::traits::{Consumer, Observer, Producer, Raw, Split};
 use ringbuf::{HeapCons, HeapProd, HeapRb};
 
 use crate::MonoTime;
@@ -69,16 +71,20 @@ impl PacketSender {
     /// # Real-time
     /// Wait-free, no allocation, O(packet).
     pub fn push(&mut self, meta: PacketMeta, packet: &[u8]) -> Result<(), Full> {
-        if packet.len() > MAX_PACKET || self.ring.vacant_len() < RECORD_OVERHEAD + packet.len() {
+        let len = RECORD_OVERHEAD + packet.len();
+        let (left, right) = self.ring.vacant_slices_mut();
+        if packet.len() > MAX_PACKET || left.len() + right.len() < len {
             // Relaxed: a statistic, it orders nothing.
             self.dropped.fetch_add(1, Ordering::Relaxed);
             return Err(Full);
         }
-        // Two writes, each published by itself: the reader takes a record only once all of it is there.
-        // The room checked above can only have grown, since nobody else writes.
+        // One publication per record: each costs divisions by the ring's length and a store the reader sees.
         let header = encode_header(meta, packet.len());
-        let written = self.ring.push_slice(&header) + self.ring.push_slice(packet);
-        debug_assert_eq!(written, RECORD_OVERHEAD + packet.len());
+        let filled = write(left, right, 0, &header);
+        write(left, right, filled, packet);
+        // SAFETY: the first `len` vacant bytes were written just above, and there were that many; this end is the only
+        // writer, so they were still vacant.
+        unsafe { self.ring.advance_write_index(len) };
         Ok(())
     }
 
@@ -105,21 +111,19 @@ impl PacketReceiver {
     /// Wait-free, no allocation, O(packet).
     pub fn pop(&mut self, buf: &mut [u8]) -> Option<(PacketMeta, usize)> {
         assert!(buf.len() >= MAX_PACKET, "buffer must hold the longest packet");
+        if self.ring.is_empty() {
+            return None; // without the divisions by the ring's length: most rings are empty when they are asked
+        }
         let mut header = [0; RECORD_OVERHEAD];
-        if self.ring.peek_slice(&mut header) < RECORD_OVERHEAD {
-            return None;
-        }
+        let head = self.ring.pop_slice(&mut header);
+        debug_assert_eq!(head, RECORD_OVERHEAD, "invariant: records are published whole");
         let (meta, len) = decode_header(&header);
-        if self.ring.occupied_len() < RECORD_OVERHEAD + len {
-            return None; // the writer is between its two writes: the record is not there yet
-        }
-        self.ring.skip(RECORD_OVERHEAD);
         let read = self.ring.pop_slice(&mut buf[..len]);
         debug_assert_eq!(read, len);
         Some((meta, len))
     }
 
-    /// Whether no whole or begun record waits.
+    /// Whether no record waits.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.ring.is_empty()
@@ -148,6 +152,21 @@ impl fmt::Debug for PacketReceiver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PacketReceiver").field("dropped", &self.dropped()).finish_non_exhaustive()
     }
+}
+
+/// Writes `bytes` behind the first `filled` of what is vacant in `left` and then `right`, where there is room for them; gives
+/// how much is filled then.
+fn write(left: &mut [MaybeUninit<u8>], right: &mut [MaybeUninit<u8>], filled: usize, bytes: &[u8]) -> usize {
+    let in_left = left.len().saturating_sub(filled).min(bytes.len());
+    let (first, rest) = bytes.split_at(in_left);
+    if in_left > 0 {
+        left[filled..filled + in_left].write_copy_of_slice(first);
+    }
+    if !rest.is_empty() {
+        let at = (filled + in_left) - left.len();
+        right[at..at + rest.len()].write_copy_of_slice(rest);
+    }
+    filled + bytes.len()
 }
 
 fn encode_header(meta: PacketMeta, len: usize) -> [u8; RECORD_OVERHEAD] {
