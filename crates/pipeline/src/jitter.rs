@@ -33,6 +33,8 @@ pub(crate) const FRAME_NS: i64 = 20_000_000;
 /// Concealment goes on at full level for this long, and has faded to silence after twice that: 60 and 120 ms.
 const CONCEAL_FULL: u32 = 3 * RTP_FRAME;
 const CONCEAL_MAX: u32 = 6 * RTP_FRAME;
+/// What is cut off in mid-sound goes on for this long and fades: 5 ms.
+const CUT: u32 = RTP_FRAME / 4;
 /// Concealment comes in multiples of this: 2.5 ms.
 const CONCEAL_UNIT: u32 = 120;
 /// With this much more delay than aimed at, even a loud packet is dropped to catch up.
@@ -64,8 +66,8 @@ pub(crate) enum Step<'a> {
     /// Decode this payload. `copy`: it rode with another packet, its own was lost. `gain`: what concealment had faded
     /// to, where what is lost ends in the middle of something; 1 elsewhere.
     Decode { payload: &'a [u8], kind: FrameKind, timestamp: u64, level: Option<AudioLevel>, copy: bool, gain: f32 },
-    /// Rebuild `samples` of RTP clock from the FEC copy in `next`, which stays in the buffer.
-    Recover { next: &'a [u8], level: Option<AudioLevel>, samples: u32, timestamp: u64 },
+    /// Rebuild `samples` of RTP clock from the FEC copy in `next`, which stays in the buffer; `gain` as for `Decode`.
+    Recover { next: &'a [u8], level: Option<AudioLevel>, samples: u32, timestamp: u64, gain: f32 },
     /// Conceal `samples` of RTP clock, with a gain that goes straight from the first value to the second.
     Conceal { samples: u32, timestamp: u64, gain: (f32, f32) },
     /// Silence that the sender announced, to the end of the frame.
@@ -138,8 +140,14 @@ pub(crate) struct JitterBuffer {
     last_samples: u32,
     /// The last packet played was a copy.
     last_copy: bool,
-    /// The next packet played comes after something lost in silence.
+    /// The next packet played is not the beginning of anything: something was lost or cut off before it.
     resumes: bool,
+    /// RTP time and gain of sound that was cut off and has to fade yet.
+    cut: Option<(u64, f32)>,
+    /// RTP time at which concealment ran out; what comes for it late goes on in mid-word.
+    ran_out: Option<u64>,
+    /// The levels that the sender stamps may be believed.
+    believes: bool,
     /// The sender does something else than speak.
     suspended: bool,
     counts: PacketCounts,
@@ -161,6 +169,9 @@ impl JitterBuffer {
             last_samples: RTP_FRAME,
             last_copy: false,
             resumes: false,
+            cut: None,
+            ran_out: None,
+            believes: true,
             suspended: false,
             counts: PacketCounts::default(),
             restarts: 0,
@@ -178,7 +189,7 @@ impl JitterBuffer {
 
     /// Whether nothing plays and nothing waits.
     pub(crate) fn is_idle(&self) -> bool {
-        self.store.is_empty() && matches!(self.state, State::Idle { .. })
+        self.store.is_empty() && self.cut.is_none() && matches!(self.state, State::Idle { .. })
     }
 
     /// What a frame is while nothing plays.
@@ -216,10 +227,13 @@ impl JitterBuffer {
             self.restart();
         }
         let stream = self.stream.get_or_insert_with(|| Stream::new(at, seq, timestamp));
+        if stream.is_strayed_by(at, seq, timestamp) {
+            return self.end(PacketOutcome::Skipped);
+        }
         let Some((seq, timestamp)) = stream.place(at, seq, timestamp) else {
             return self.end(PacketOutcome::Duplicate);
         };
-        let late = seq < stream.next || self.has_passed(timestamp, samples);
+        let late = seq < stream.next || stream.forgets(seq) || self.has_passed(timestamp, samples);
         self.suspended = false;
         self.playout.on_arrival(at, timestamp, samples);
         if late {
@@ -232,7 +246,8 @@ impl JitterBuffer {
                 return self.end(PacketOutcome::Overflowed);
             }
             self.drop_first(PacketOutcome::Overflowed);
-            self.state = State::Idle { comfort: false };
+            self.cut_off();
+            (self.state, self.resumes) = (State::Idle { comfort: false }, true);
         }
         let stored = Stored {
             seq,
@@ -273,8 +288,17 @@ impl JitterBuffer {
         }
     }
 
+    /// Whether to believe the levels that the sender stamps: what it calls silence may be dropped.
+    pub(crate) fn believe(&mut self, believes: bool) {
+        self.believes = believes;
+    }
+
     /// Throws away what waits and forgets the stream: its sender started another one.
     pub(crate) fn restart(&mut self) {
+        match self.state {
+            State::Playing { .. } => self.cut_off(),
+            State::Idle { .. } => self.resumes = false,
+        }
         while self.store.first().is_some() {
             self.drop_first(PacketOutcome::Skipped);
         }
@@ -283,7 +307,7 @@ impl JitterBuffer {
         self.pace = Pace::default();
         self.state = State::Idle { comfort: false };
         (self.concealed, self.held) = (0, 0);
-        self.resumes = false;
+        self.ran_out = None;
         self.restarts += 1;
     }
 
@@ -300,6 +324,10 @@ impl JitterBuffer {
     pub(crate) fn next(&mut self, now: MonoTime, ahead_ns: i64, quiet: bool) -> Step<'_> {
         // Each turn either returns, drops a packet, or changes from playing to idle and back once.
         for _ in 0..CAPACITY * 2 + 4 {
+            if let Some((timestamp, gain)) = self.cut.take() {
+                let samples = CUT.min(missing_samples(ahead_ns));
+                return Step::Conceal { samples, timestamp, gain: (gain, 0.0) };
+            }
             match self.state {
                 State::Idle { comfort } => {
                     if !self.start(now) {
@@ -345,16 +373,32 @@ impl JitterBuffer {
         }
     }
 
+    /// Sound ends here in the middle: it has to fade, and what comes next to rise.
+    fn cut_off(&mut self) {
+        let State::Playing { cursor } = self.state else { return };
+        if std::mem::replace(&mut self.resumes, true) {
+            return; // nothing has sounded since the last time
+        }
+        let gain = concealed_gain(self.concealed);
+        self.cut = (gain > 0.0).then_some((cursor, gain));
+    }
+
+    /// Whether a packet is silence, by its form or by the word of a sender that is believed.
+    fn is_quiet(&self, packet: &Stored) -> bool {
+        packet.is_dtx() || self.believes && packet.level == Some(AudioLevel::SILENCE)
+    }
+
     /// The tolerance to play packets of this length with: what the network asks for, and for short packets the time
     /// between the first of a frame and its last.
     fn need(&self, samples: u32) -> i64 {
         let usual = self.playout.recent().min(MARGIN_NS) * 5 / 4;
-        self.playout.target().max(usual) + (FRAME_NS - span_ns(samples)).max(0)
+        let need = self.playout.target().max(usual) + (FRAME_NS - span_ns(samples)).max(0);
+        need.min(most_need(samples))
     }
 
     /// The tolerance not to go below. Lately packets were this late, often or not.
     fn floor(&self, samples: u32) -> i64 {
-        self.need(samples).max(self.playout.recent())
+        self.need(samples).max(self.playout.recent().min(most_need(samples)))
     }
 
     /// Starts playing if the delay of a waiting packet is due, which sets the delay of the spurt.
@@ -366,16 +410,17 @@ impl JitterBuffer {
         }
         let lost =
             self.stream.as_ref().map_or(0, |stream| if stream.next == 0 { 0 } else { stream.lost_before(first.seq) });
+        self.resumes |= lost > 0 || self.ran_out.take().is_some_and(|at| first.timestamp <= at);
         while let Some(second) = self.store.second().copied() {
             // A late beginning is better heard late than not at all, unless it is nothing or hopeless.
-            let silent = first.is_quiet() && self.playout.slack(now, second.timestamp) >= need;
+            let silent = self.is_quiet(&first) && self.playout.slack(now, second.timestamp) >= need;
             if !silent && self.playout.slack(now, first.timestamp) < need + MAX_EXCESS_NS {
                 break;
             }
+            self.resumes |= !silent;
             self.drop_first(PacketOutcome::Skipped);
             first = second;
         }
-        self.resumes = lost > 0;
         self.state = State::Playing { cursor: first.timestamp };
         if let Some(stream) = &mut self.stream {
             stream.next = first.seq;
@@ -385,11 +430,12 @@ impl JitterBuffer {
     }
 
     /// Nothing waits: conceal with the clock held still, so that what comes late still plays. If what came last was
-    /// near silence this is how a pause begins, and the same is enough once.
+    /// near silence and nothing comes for a second frame, this is how a pause begins.
     fn run_dry(&mut self, ahead_ns: i64, cursor: u64, quiet: bool) -> Step<'_> {
-        let pause = quiet || self.suspended;
+        // One frame is not enough to tell: of a packet lost before a word, the copy comes with the word.
+        let pause = self.suspended || quiet && self.concealed >= RTP_FRAME;
         if self.concealed >= CONCEAL_MAX {
-            self.state = State::Idle { comfort: false };
+            self.run_out(cursor);
             return Step::Idle;
         }
         if pause {
@@ -399,10 +445,15 @@ impl JitterBuffer {
         Step::Conceal { samples, timestamp: cursor, gain: (from, if pause { 0.0 } else { to }) }
     }
 
+    /// Concealment has faded to silence: stop.
+    fn run_out(&mut self, cursor: u64) {
+        self.ran_out = Some(cursor);
+        self.state = State::Idle { comfort: false };
+    }
+
     /// Length and gain of concealment to the end of the frame.
     fn hold(&mut self, ahead_ns: i64) -> (u32, (f32, f32)) {
-        let missing = (FRAME_NS - ahead_ns).clamp(0, FRAME_NS) * 48 / 1_000_000;
-        let samples = (missing as u32).next_multiple_of(CONCEAL_UNIT).clamp(CONCEAL_UNIT, RTP_FRAME);
+        let samples = missing_samples(ahead_ns);
         self.held += samples;
         (samples, self.conceal(samples))
     }
@@ -417,10 +468,14 @@ impl JitterBuffer {
     /// Ends `first` unplayed if it is silence and too much, or if the delay is out of all bounds.
     fn drop_to_catch_up(&mut self, now: MonoTime, cursor: u64, first: Stored) -> bool {
         let tolerance = self.playout.slack(now, cursor);
-        let unheard = first.is_quiet() && tolerance - span_ns(first.samples) >= self.floor(first.samples) + SLACK_NS;
+        let unheard =
+            self.is_quiet(&first) && tolerance - span_ns(first.samples) >= self.floor(first.samples) + SLACK_NS;
         let forced = tolerance >= self.need(first.samples) + MAX_EXCESS_NS;
         if !(unheard || forced) || self.store.second().is_none() {
             return false;
+        }
+        if !unheard {
+            self.cut_off();
         }
         self.drop_first(PacketOutcome::Skipped);
         self.advance_past(first, cursor);
@@ -438,8 +493,7 @@ impl JitterBuffer {
     fn play(&mut self, cursor: u64, first: Stored) -> Step<'_> {
         let popped = self.store.pop_first().expect("invariant: the caller saw it");
         self.advance_past(first, cursor);
-        let gain = if std::mem::take(&mut self.resumes) { 0.0 } else { concealed_gain(self.concealed) };
-        (self.concealed, self.held) = (0, 0);
+        let gain = self.resume();
         self.last_samples = first.samples;
         self.last_copy = first.copy;
         if popped.is_dtx() {
@@ -465,6 +519,13 @@ impl JitterBuffer {
         }
     }
 
+    /// Ends concealment; the gain of what comes next begins where it has got to.
+    fn resume(&mut self) -> f32 {
+        let gain = if std::mem::take(&mut self.resumes) { 0.0 } else { concealed_gain(self.concealed) };
+        (self.concealed, self.held) = (0, 0);
+        gain
+    }
+
     /// The next packet lies ahead of the clock: the sender paused, or packets between are missing.
     fn bridge(&mut self, now: MonoTime, ahead_ns: i64, cursor: u64, first: Stored) -> Option<Bridge> {
         let lost = self.stream.as_ref().map_or(0, |stream| stream.lost_before(first.seq));
@@ -474,7 +535,7 @@ impl JitterBuffer {
             return None;
         }
         if self.concealed >= CONCEAL_MAX {
-            self.state = State::Idle { comfort: false };
+            self.run_out(cursor);
             return None;
         }
         let gap = first.timestamp - cursor;
@@ -498,8 +559,8 @@ impl JitterBuffer {
             return None;
         }
         if repairs {
-            (self.concealed, self.held) = (0, 0);
-            return Some(Bridge::Recover { samples, timestamp: cursor });
+            let gain = self.resume();
+            return Some(Bridge::Recover { samples, timestamp: cursor, gain });
         }
         let gain = self.conceal(samples);
         Some(Bridge::Conceal { samples, timestamp: cursor, gain })
@@ -508,9 +569,9 @@ impl JitterBuffer {
     fn materialise(&self, bridge: Bridge) -> Step<'_> {
         match bridge {
             Bridge::Conceal { samples, timestamp, gain } => Step::Conceal { samples, timestamp, gain },
-            Bridge::Recover { samples, timestamp } => {
+            Bridge::Recover { samples, timestamp, gain } => {
                 let first = self.store.first().expect("invariant: the gap ends at a waiting packet");
-                Step::Recover { next: self.store.payload(first), level: first.level, samples, timestamp }
+                Step::Recover { next: self.store.payload(first), level: first.level, samples, timestamp, gain }
             }
         }
     }
@@ -518,7 +579,7 @@ impl JitterBuffer {
 
 #[derive(Clone, Copy, Debug)]
 enum Bridge {
-    Recover { samples: u32, timestamp: u64 },
+    Recover { samples: u32, timestamp: u64, gain: f32 },
     Conceal { samples: u32, timestamp: u64, gain: (f32, f32) },
 }
 
@@ -526,6 +587,17 @@ enum Bridge {
 fn concealed_gain(samples: u32) -> f32 {
     let fade = samples.saturating_sub(CONCEAL_FULL).min(CONCEAL_MAX - CONCEAL_FULL);
     1.0 - fade as f32 / (CONCEAL_MAX - CONCEAL_FULL) as f32
+}
+
+/// What is missing to a frame of which `ahead_ns` are filled, in the steps that concealment comes in.
+fn missing_samples(ahead_ns: i64) -> u32 {
+    let missing = (FRAME_NS - ahead_ns).clamp(0, FRAME_NS) * 48 / 1_000_000;
+    (missing as u32).next_multiple_of(CONCEAL_UNIT).clamp(CONCEAL_UNIT, RTP_FRAME)
+}
+
+/// The most tolerance that packets of this length can be kept for, with the frame and the slack that may come on top.
+fn most_need(samples: u32) -> i64 {
+    span_ns(samples) * (CAPACITY as i64 - 2) - FRAME_NS - SLACK_NS
 }
 
 /// Length of a span of RTP clock.

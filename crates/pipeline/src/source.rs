@@ -371,7 +371,9 @@ impl Source {
                 }
             }
         };
-        let sounding = !matches!(outcome, FrameOutcome::Skipped | FrameOutcome::Comfort);
+        // What was decoded or is made up from before the mute is not heard either.
+        let outcome = if muted && outcome > FrameOutcome::Comfort { FrameOutcome::Skipped } else { outcome };
+        let sounding = outcome > FrameOutcome::Comfort;
         let power = if sounding { mean_square(&self.frame) } else { 0.0 };
         if power > 0.0 {
             self.silent = false;

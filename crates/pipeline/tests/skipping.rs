@@ -313,6 +313,23 @@ fn whoever_is_muted_while_asleep_is_not_heard_for_a_single_frame_when_he_speaks(
 }
 
 #[test]
+fn whoever_is_muted_and_stops_sending_in_mid_word_is_not_made_up() {
+    let (audio, onsets) = talk(1, 2);
+    let packets = encode(&audio, &speech(24_000, Application::Voip));
+    let mut rig = Rig::new(&[true]);
+    for packet in &packets[onsets[0]..onsets[0] + 10] {
+        rig.step(packet, |packet| packet.level);
+    }
+    rig.control.send(Command::Mute(rig.voices[0].source, true)).unwrap();
+    rig.step(&packets[onsets[0] + 10], |packet| packet.level); // the last frame, which fades
+    for _ in 0..10 {
+        rig.tick += 1;
+        rig.conversation.tick(MonoTime::from_millis(rig.tick * 20));
+        assert!(rig.ear.next_unmixed().is_none());
+    }
+}
+
+#[test]
 fn a_sender_that_stamps_its_voice_as_silence_is_found_out() {
     let (audio, onsets) = talk(8, 5);
     let packets = encode(&audio, &speech(24_000, Application::Voip));

@@ -42,11 +42,6 @@ impl Stored {
     pub(crate) fn is_dtx(&self) -> bool {
         self.kind.is_dtx(self.len())
     }
-
-    /// Whether it is silence, by its sender's word.
-    pub(crate) fn is_quiet(&self) -> bool {
-        self.is_dtx() || self.level == Some(AudioLevel::SILENCE)
-    }
 }
 
 #[derive(Debug)]

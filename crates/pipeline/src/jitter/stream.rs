@@ -1,7 +1,7 @@
 //! The numbers of one RTP stream: wraps undone, duplicates and jumps told, holes counted.
 //!
-//! Invariant: a sequence number is new once. What lies more than 128 behind the newest is taken for new, and found to
-//! be late by whoever plays. Spec: RFC 3550 §5.1, appendix A.1.
+//! Invariant: a sequence number is new once. What lies 128 or more behind the newest is forgotten: nobody knows whether
+//! it is new, so it is late. Spec: RFC 3550 §5.1, appendix A.1.
 
 use antiphon_rt::MonoTime;
 use antiphon_rtp::{RtpTimestamp, SeqNo};
@@ -10,8 +10,11 @@ use super::transit_ns;
 
 /// A sequence jump beyond this starts the stream anew (RFC 3550 appendix A.1).
 const MAX_SEQ_JUMP: u64 = 3_000;
-/// A change of transit time beyond this starts the stream anew.
+/// A change of transit time beyond this starts the stream anew; in a packet with an old number it is a mistake.
 const MAX_TRANSIT_JUMP_NS: i64 = 1_000_000_000;
+
+/// Numbers remembered behind the newest.
+const REMEMBERED: u64 = 128;
 
 /// What is known of the numbers of a stream.
 #[derive(Clone, Copy, Debug)]
@@ -42,9 +45,22 @@ impl Stream {
     /// Whether these numbers make no sense in it: its sender began another one.
     pub(super) fn is_left_by(&self, at: MonoTime, seq: SeqNo, timestamp: RtpTimestamp) -> bool {
         let seq = seq.extend_near(self.highest);
+        seq.abs_diff(self.highest) > MAX_SEQ_JUMP || (seq > self.highest && self.jumps(at, timestamp))
+    }
+
+    /// Whether a packet with an old number has a timestamp that makes no sense: nothing is to be learnt from it.
+    pub(super) fn is_strayed_by(&self, at: MonoTime, seq: SeqNo, timestamp: RtpTimestamp) -> bool {
+        seq.extend_near(self.highest) <= self.highest && self.jumps(at, timestamp)
+    }
+
+    /// Whether this number lies too far back to know whether it is new.
+    pub(super) fn forgets(&self, seq: u64) -> bool {
+        seq + REMEMBERED <= self.highest
+    }
+
+    fn jumps(&self, at: MonoTime, timestamp: RtpTimestamp) -> bool {
         let transit = transit_ns(at, timestamp.extend_near(self.timestamp));
-        seq.abs_diff(self.highest) > MAX_SEQ_JUMP
-            || (seq > self.highest && (transit - self.transit).abs() > MAX_TRANSIT_JUMP_NS)
+        (transit - self.transit).abs() > MAX_TRANSIT_JUMP_NS
     }
 
     /// Extends the numbers of a packet; `None` if it has come before.
@@ -62,7 +78,7 @@ impl Stream {
     pub(super) fn place_copy(&mut self, seq: SeqNo, timestamp: RtpTimestamp) -> Option<(u64, u64)> {
         let seq = seq.extend_near(self.highest);
         let timestamp = timestamp.extend_near(self.timestamp);
-        let behind = seq <= self.highest && self.highest - seq < 128 && timestamp <= self.timestamp;
+        let behind = seq <= self.highest && !self.forgets(seq) && timestamp <= self.timestamp;
         (behind && self.mark(seq)).then_some((seq, timestamp))
     }
 

@@ -213,10 +213,145 @@ fn a_sequence_jump_or_a_jump_in_time_starts_the_stream_anew() {
         bench.insert_at(n, u64::from(n) * 20 + 5);
         bench.step(false);
     }
-    assert_eq!(bench.insert_raw(30_000, 3 * 960, 65 * MS, &[TOC, 9, 0]), Insert::Restarted);
-    assert_eq!(bench.step(false), Got::Packet(9));
-    assert_eq!(bench.insert_raw(30_001, 0x8000_0000, 85 * MS, &[TOC, 10, 0]), Insert::Restarted);
-    assert_eq!(bench.step(false), Got::Packet(10));
+    for (seq, timestamp, n) in [(30_000, 3 * 960, 9), (30_001, 0x8000_0000, 10)] {
+        let at = bench.tick * 20 + 5;
+        assert_eq!(bench.insert_raw(seq, timestamp, at * MS, &[TOC, n, 0]), Insert::Restarted);
+        let now = MonoTime::from_millis(at + 15);
+        // What played ends in 5 ms, and what comes rises: neither was the end or the beginning of anything.
+        match bench.buffer.next(now, 0, false) {
+            Step::Conceal { samples: 240, gain, .. } => assert_eq!(gain, (1.0, 0.0)),
+            step => panic!("{step:?}"),
+        }
+        match bench.buffer.next(now, 5_000_000, false) {
+            Step::Decode { payload, gain, .. } => assert_eq!((payload[1], gain), (n, 0.0)),
+            step => panic!("{step:?}"),
+        }
+        bench.tick += 1;
+    }
+}
+
+#[test]
+fn a_new_stream_after_silence_begins_at_full_level() {
+    let mut bench = Bench::new();
+    bench.insert_at(0, 5);
+    assert_eq!(bench.step(false), Got::Packet(0));
+    assert_eq!(bench.steps(8)[6..], [Got::Idle, Got::Idle]);
+    assert_eq!(bench.insert_raw(30_000, 7, 185 * MS, &[TOC, 9, 0]), Insert::Restarted);
+    match bench.buffer.next(MonoTime::from_millis(200), 0, false) {
+        Step::Decode { gain, .. } => assert_eq!(gain, 1.0),
+        step => panic!("{step:?}"),
+    }
+}
+
+#[test]
+fn what_comes_late_after_concealment_has_run_out_rises_from_silence() {
+    let mut bench = Bench::new();
+    bench.insert_at(0, 5);
+    assert_eq!(bench.step(false), Got::Packet(0));
+    assert_eq!(bench.steps(8)[5..], [Got::Concealed, Got::Idle, Got::Idle]);
+    for n in 1..9 {
+        bench.insert_at(n, 185);
+    }
+    match bench.buffer.next(MonoTime::from_millis(200), 0, false) {
+        Step::Decode { payload, gain, .. } => assert_eq!((payload[1], gain), (1, 0.0)),
+        step => panic!("{step:?}"),
+    }
+    match bench.buffer.next(MonoTime::from_millis(220), 0, false) {
+        Step::Decode { gain, .. } => assert_eq!(gain, 1.0),
+        step => panic!("{step:?}"),
+    }
+}
+
+#[test]
+fn what_fec_repairs_goes_on_from_where_concealment_has_faded_to() {
+    let mut bench = Bench::new();
+    bench.insert_at(0, 5);
+    assert_eq!(bench.step(false), Got::Packet(0));
+    assert_eq!(bench.steps(5), [Got::Concealed; 5]);
+    // The sixth lost packet rides with the seventh; the five before it are where concealment was.
+    bench.insert_raw(7, 7 * 960, 135 * MS, &[TOC, 0x40, 7, 7]);
+    match bench.buffer.next(MonoTime::from_millis(140), 0, false) {
+        Step::Recover { samples: 960, gain, .. } => assert!((gain - 1.0 / 3.0).abs() < 1e-6, "{gain}"),
+        step => panic!("{step:?}"),
+    }
+    match bench.buffer.next(MonoTime::from_millis(160), 0, false) {
+        Step::Decode { gain, .. } => assert_eq!(gain, 1.0),
+        step => panic!("{step:?}"),
+    }
+}
+
+#[test]
+fn sound_thrown_away_to_catch_up_leaves_an_end_that_fades_and_a_beginning_that_rises() {
+    let mut bench = Bench::new();
+    for n in 0..25 {
+        bench.insert_at(n, u64::from(n) * 20 + 5);
+    }
+    // 500 ms late: hopeless, so the oldest go before anything is heard.
+    bench.tick = 25;
+    assert_eq!(bench.step(false), Got::Packet(11));
+    assert_eq!(bench.buffer.counts().skipped, 11);
+    // A second later it plays still, with nothing new: the clock says it is out of all bounds again.
+    match bench.buffer.next(MonoTime::from_millis(1_540), 0, false) {
+        Step::Conceal { samples: 240, gain, .. } => assert_eq!(gain, (1.0, 0.0)),
+        step => panic!("{step:?}"),
+    }
+    match bench.buffer.next(MonoTime::from_millis(1_540), 5_000_000, false) {
+        Step::Decode { gain, .. } => assert_eq!(gain, 0.0),
+        step => panic!("{step:?}"),
+    }
+}
+
+#[test]
+fn silence_by_the_word_of_a_sender_is_dropped_only_while_he_is_believed() {
+    for (believed, dropped) in [(true, 5), (false, 0)] {
+        let mut bench = Bench::new();
+        bench.buffer.believe(believed);
+        for n in 0..6_u16 {
+            bench.buffer.insert(&Arrival {
+                at: MonoTime::from_millis(u64::from(n) * 20 + 5),
+                seq: SeqNo::new(n),
+                timestamp: RtpTimestamp::new(u32::from(n) * 960),
+                payload: &[TOC, n as u8, 0, 0],
+                kind: FrameKind::Opus,
+                level: Some(AudioLevel::SILENCE),
+            });
+        }
+        bench.tick = 5;
+        assert_eq!(bench.step(false), Got::Packet(dropped));
+        assert_eq!(bench.buffer.counts().skipped, u64::from(dropped));
+    }
+}
+
+#[test]
+fn an_old_number_with_a_wild_timestamp_teaches_nothing() {
+    for wild in [3_600_000_i32 * 48, -3_600_000 * 48] {
+        let mut bench = Bench::new();
+        for n in 0..50_u16 {
+            if n != 20 {
+                bench.insert_at(n, u64::from(n) * 20 + 5);
+            }
+            if n == 22 {
+                let timestamp = (20_i32 * 960).wrapping_add(wild) as u32;
+                let stray = bench.insert_raw(20, timestamp, u64::from(n) * 20 + 6, &[TOC, 20, 0, 0]);
+                assert_eq!(stray, Insert::Ended(PacketOutcome::Skipped));
+            }
+            let expected = if n == 20 { Got::Concealed } else { Got::Packet(n as u8) };
+            assert_eq!(bench.step(false), expected);
+        }
+        let last = bench.buffer.delay_ns(MonoTime::from_millis(1_000), FRAME_NS);
+        assert!(last < 40 * MS as i64, "{last} ns");
+    }
+}
+
+#[test]
+fn a_number_too_old_to_be_known_is_late() {
+    let mut bench = Bench::new();
+    // Packets of 2.5 ms, of which 128 went elsewhere.
+    let payload = [0x80, 1, 2, 3];
+    assert_eq!(bench.insert_raw(0, 0, 5 * MS, &payload), Insert::Buffered);
+    assert_eq!(bench.insert_raw(129, 129 * 120, 328 * MS, &payload), Insert::Buffered);
+    assert_eq!(bench.insert_raw(0, 0, 329 * MS, &payload), Insert::Ended(PacketOutcome::Late));
+    assert_eq!(bench.buffer.buffered(), 2);
 }
 
 #[test]
@@ -268,15 +403,17 @@ fn what_stops_in_mid_word_is_concealed_for_six_frames_and_faded_over_the_last_th
 }
 
 #[test]
-fn a_pause_in_near_silence_costs_one_concealed_frame_that_fades() {
+fn a_pause_in_near_silence_costs_two_concealed_frames_of_which_the_second_fades() {
     let mut bench = Bench::new();
     bench.insert_at(0, 5);
     assert_eq!(bench.step(false), Got::Packet(0));
-    match bench.buffer.next(MonoTime::from_millis(40), 0, true) {
-        Step::Conceal { samples: 960, gain, .. } => assert_eq!(gain, (1.0, 0.0)),
-        step => panic!("{step:?}"),
+    for (at, to) in [(40, 1.0), (60, 0.0)] {
+        match bench.buffer.next(MonoTime::from_millis(at), 0, true) {
+            Step::Conceal { samples: 960, gain, .. } => assert_eq!(gain, (1.0, to)),
+            step => panic!("{step:?}"),
+        }
     }
-    bench.tick = 2;
+    bench.tick = 3;
     assert_eq!(bench.steps(5), [Got::Comfort; 5]);
     // The next number after a pause begins a word: nothing was lost.
     bench.insert_raw(1, 20 * 960, 405 * MS, &[TOC, 1, 0]);
@@ -441,6 +578,36 @@ fn packets_of_other_durations_play_without_gaps() {
         }
         assert_eq!(gaps, 0, "with packets of {samples}");
         assert_eq!(bench.buffer.counts().late, 0);
+    }
+}
+
+#[test]
+fn short_packets_on_a_line_that_stalls_are_heard_for_all_the_little_that_can_be_kept() {
+    for (toc, ms, stall) in [(0x00_u64, 10, 330), (0x88, 5, 150), (0x80, 2, 70)] {
+        // Four 2.5 ms packets are 10 ms.
+        let samples = if ms == 2 { 120 } else { ms * 48 };
+        let us = samples * 1_000 / 48;
+        let mut bench = Bench::new();
+        let (mut sent, mut idle) = (0_u64, 0);
+        for tick in 0..1_500_u64 {
+            loop {
+                // Every two seconds the line holds everything back for a while.
+                let due = sent * us + 3_000;
+                let into = due % 2_000_000;
+                let at = if into < stall * 1_000 { due - into + stall * 1_000 } else { due };
+                if at >= (tick + 1) * 20_000 {
+                    break;
+                }
+                bench.insert_raw(sent as u16, (sent * samples) as u32, at * 1_000, &[toc as u8, 1, 1]);
+                sent += 1;
+            }
+            let (got, _) = bench.frame(false);
+            idle += u64::from(tick > 100 && got == Got::Idle);
+        }
+        let counts = *bench.buffer.counts();
+        assert!(counts.overflowed * 20 < counts.received, "{counts:?} with packets of {us} us");
+        assert!(counts.played * 100 > counts.received * 94, "{counts:?} with packets of {us} us");
+        assert!(idle < 100, "{idle} frames of silence with packets of {us} us");
     }
 }
 

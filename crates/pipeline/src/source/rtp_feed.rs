@@ -173,13 +173,11 @@ impl RtpFeed {
     fn step(&mut self, now: MonoTime, need: Need, quiet: bool, wanted: usize) -> (FrameOutcome, u64) {
         let (rate, ahead) = (self.rate, self.queued_ns());
         let room = &mut self.queue[self.queued..];
+        self.jitter.believe(self.voice.believes());
         let (outcome, timestamp, samples) = match self.jitter.next(now, ahead, quiet) {
             Step::Decode { payload, kind, timestamp, level, copy, gain } => {
                 let (outcome, samples) = self.voice.decode(Packet { payload, kind, level }, need, room);
-                if gain < 1.0 {
-                    let fade = samples.min(rate.frame_samples() / 4);
-                    ramp(&mut room[..fade], gain, 1.0);
-                }
+                rise(&mut room[..samples], gain, rate);
                 match outcome {
                     FrameOutcome::Skipped => {
                         self.jitter.was_skipped();
@@ -189,10 +187,12 @@ impl RtpFeed {
                     outcome => (outcome, timestamp, samples),
                 }
             }
-            Step::Recover { next, level, samples, timestamp } => {
+            Step::Recover { next, level, samples, timestamp, gain } => {
                 let bus = rate.bus_samples(samples);
                 let next = Packet { payload: next, kind: FrameKind::Opus, level };
-                (self.voice.recover(next, need, bus, room), timestamp, bus)
+                let outcome = self.voice.recover(next, need, bus, room);
+                rise(&mut room[..bus], gain, rate);
+                (outcome, timestamp, bus)
             }
             Step::Conceal { samples, timestamp, gain: (from, to) } => {
                 let bus = rate.bus_samples(samples);
@@ -245,6 +245,18 @@ impl RtpFeed {
         self.stretched = if shorter { Stretched::Shorter } else { Stretched::Longer };
         self.stretches.add(self.stretched);
         if shorter { -(by as isize) } else { by as isize }
+    }
+}
+
+/// Lets `samples` rise to full level from `gain` within 5 ms. What rises from silence rises only after the first
+/// millisecond: in that one the decoder's filters give out what was before.
+fn rise(samples: &mut [f32], gain: f32, rate: BusRate) {
+    if gain < 1.0 {
+        let len = samples.len();
+        let silent = if gain > 0.0 { 0 } else { len.min(rate.frame_samples() / 20) };
+        let risen = len.min(silent + rate.frame_samples() / 4);
+        samples[..silent].fill(0.0);
+        ramp(&mut samples[silent..risen], gain, 1.0);
     }
 }
 

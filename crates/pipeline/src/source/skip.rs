@@ -173,6 +173,11 @@ impl Skipper {
         self.since_probe = 0;
     }
 
+    /// Whether the sender's stamps are believed.
+    pub(super) fn believes(&self) -> bool {
+        self.distrust == 0
+    }
+
     /// The sender's stamp was found to be wrong.
     pub(super) fn distrust(&mut self) {
         self.distrust = DISTRUST;

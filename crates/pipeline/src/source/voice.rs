@@ -61,8 +61,12 @@ impl Voice {
     /// Another stream begins, maybe another sender's: nothing decoded so far says anything about it. Until its first
     /// packet the old one is what concealment goes on from.
     pub(super) fn restart(&mut self) {
-        self.skipper.restart();
         self.fresh = true;
+    }
+
+    /// Whether the levels that the sender stamps are believed.
+    pub(super) fn believes(&self) -> bool {
+        self.skipper.believes()
     }
 
     /// Loudest stamp among the packets skipped since the last call, as a mean square.
@@ -149,6 +153,7 @@ impl Voice {
 
     fn begin_stream(&mut self) {
         if std::mem::take(&mut self.fresh) {
+            self.skipper.restart();
             self.decoder.reset().expect("invariant: a created decoder can be reset");
             self.g711.reset();
         }

@@ -50,7 +50,15 @@ impl Line {
 
     /// The next 20 ms of a voice in syllables, coded.
     fn speak(&mut self, n: u64, loud: f32) -> Vec<u8> {
-        let loud = if (n / 4).is_multiple_of(2) { loud } else { loud / 6.0 };
+        self.voice(if (n / 4).is_multiple_of(2) { loud } else { loud / 6.0 })
+    }
+
+    /// The next 20 ms of a vowel that does not end, coded.
+    fn hum(&mut self) -> Vec<u8> {
+        self.voice(0.2)
+    }
+
+    fn voice(&mut self, loud: f32) -> Vec<u8> {
         let mut pcm = [0.0; FRAME];
         for sample in &mut pcm {
             *sample = loud * self.phase.sin() + loud / 3.0 * (self.phase * 3.0).sin();
@@ -193,4 +201,66 @@ fn what_comes_after_a_stall_is_played_whole_and_the_delay_is_stretched_away() {
     let (_, delay) = line.feed.delays_ns(MonoTime::from_nanos(1_001 * 20 * MS));
     assert!(delay < 20 * MS as i64, "{delay} ns ten seconds later");
     assert!(line.feed.stretches().shorter >= 5);
+}
+
+/// How sharply a wave bends at its sharpest.
+fn bend(wave: &[f32]) -> f32 {
+    wave.windows(3).map(|part| (part[2] - 2.0 * part[1] + part[0]).abs()).fold(0.0, f32::max)
+}
+
+/// What cuts a voice off.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Cut {
+    /// Packets come 200 ms late, all at once.
+    Stall,
+    /// The same, and so late that not all can be kept.
+    LongStall,
+    /// The sender goes on in another stream.
+    NewStream,
+    /// The same, told by numbers alone.
+    Jump,
+    /// Two thirds of a second come at once.
+    Flood,
+}
+
+#[test]
+fn a_voice_cut_off_in_mid_word_ends_and_comes_back_without_a_step() {
+    const AT: u64 = 103;
+    for cut in [Cut::Stall, Cut::LongStall, Cut::NewStream, Cut::Jump, Cut::Flood] {
+        // At several points of the wave: a step is smaller at some.
+        for start in 0..5 {
+            let mut line = Line::new();
+            line.phase = start as f32 * 0.3;
+            let mut waiting = Vec::new();
+            let mut next = 0;
+            for n in 0..200 {
+                let now = (n + 1) * 20 * MS;
+                let wanted = if cut == Cut::Flood && n >= AT { n + 35 } else { n };
+                while next <= wanted {
+                    waiting.push((next, line.hum()));
+                    next += 1;
+                }
+                if cut == Cut::NewStream && n == AT {
+                    line.feed.restart();
+                }
+                let stalled = match cut {
+                    Cut::Stall => 10,
+                    Cut::LongStall => 40,
+                    _ => 0,
+                };
+                if !(AT..AT + stalled).contains(&n) {
+                    for (n, payload) in waiting.drain(..) {
+                        line.insert(if cut == Cut::Jump && n >= AT { n + 10_000 } else { n }, now - 15 * MS, &payload);
+                    }
+                }
+                line.produce(now, Hearing::Open);
+            }
+            let usual = bend(&line.heard[50 * FRAME..102 * FRAME]);
+            let worst = bend(&line.heard[102 * FRAME..]);
+            assert!(worst < 2.0 * usual, "{worst} at a {cut:?} where {usual} is usual");
+            let before = mean_square(&line.heard[50 * FRAME..100 * FRAME]);
+            let after = mean_square(&line.heard[150 * FRAME..]);
+            assert!(after > 0.8 * before, "{after} after a {cut:?}, {before} before");
+        }
+    }
 }
