@@ -73,11 +73,6 @@ impl Latch {
             (Remote::Symmetric { first }, None) => first,
         }
     }
-
-    /// When the peer was heard last.
-    pub(super) fn heard(&self) -> Option<Instant> {
-        self.learned.map(|(_, heard)| heard)
-    }
 }
 
 /// Flow labels and scopes do not matter.
@@ -108,7 +103,7 @@ mod tests {
         let start = Instant::now();
         let (first, peer, thief) = (at("192.0.2.1:5004"), at("192.0.2.7:4000"), at("203.0.113.9:4000"));
         let mut latch = Latch::new(Remote::Symmetric { first: Some(first) });
-        assert_eq!((latch.address(), latch.heard()), (Some(first), None));
+        assert_eq!(latch.address(), Some(first));
         assert!(latch.admits(start, peer) && latch.note(start, peer));
         assert_eq!(latch.address(), Some(peer));
         assert!(!latch.note(start + RELATCH / 2, peer), "no news");

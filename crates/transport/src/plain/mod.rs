@@ -50,7 +50,7 @@ pub struct PlainParams {
     pub direction: Direction,
     /// SRTP keys; plain RTP without.
     pub srtp: Option<KeyPair>,
-    /// The leg ends when nothing good was heard for so long; never, if absent.
+    /// The leg ends when nothing good was heard for so long, neither RTP nor RTCP; never, if absent.
     pub idle: Option<Duration>,
 }
 
@@ -162,6 +162,8 @@ struct Stream {
     ssrc: Ssrc,
     /// Extended sequence number, never below 2^16, so that early stragglers have a place.
     highest: u64,
+    /// The packet before did not belong here; this one would make two in a row (RFC 3550 §A.1).
+    next_odd: Option<(Ssrc, SeqNo)>,
 }
 
 /// Both SRTP halves.
@@ -184,8 +186,8 @@ pub struct PlainPeer {
     reports: Reports,
     counters: Arc<LegCounters>,
     idle: Option<Duration>,
-    /// From when on silence counts before anything was heard.
-    began: Instant,
+    /// When anything good came last, RTP or RTCP; from the start on silence counts.
+    heard: Instant,
     connected: bool,
     out: VecDeque<(SocketAddr, BytesMut)>,
     events: VecDeque<PeerEvent>,
@@ -226,7 +228,7 @@ impl PlainPeer {
             reports,
             counters,
             idle: params.idle,
-            began: now,
+            heard: now,
             connected: false,
             out: VecDeque::new(),
             events: VecDeque::new(),
@@ -304,11 +306,14 @@ impl PlainPeer {
         if self.payload_types >> packet.payload_type().as_u8() & 1 == 0 {
             return Err(DropReason::PayloadType);
         }
-        let (stream, index) = match unprotected {
-            Some(unprotected) => (unprotected.stream, unprotected.index),
-            None => (0, self.follow(packet.ssrc(), packet.seq())),
+        let place = match unprotected {
+            Some(unprotected) => Some((unprotected.stream, unprotected.index)),
+            None => self.follow(packet.ssrc(), packet.seq()).map(|index| (0, index)),
         };
-        self.reports.note_received(now, stream, index, &packet);
+        if let Some((stream, index)) = place {
+            self.reports.note_received(now, stream, index, &packet);
+        }
+        self.heard = now;
         add(&self.counters.packets_received, 1);
         add(&self.counters.octets_received, len as u64);
         if let Some(session) = &self.session {
@@ -322,23 +327,29 @@ impl PlainPeer {
         Ok(Received::Media { len })
     }
 
-    /// The extended sequence number of a packet that nothing vouches for; a new SSRC or a jump begins anew.
-    fn follow(&mut self, ssrc: Ssrc, seq: SeqNo) -> u64 {
-        let step = |highest: u64| i32::from(seq.as_u16().wrapping_sub(highest as u16).cast_signed());
-        if let Some(stream) = self.stream.as_mut().filter(|stream| stream.ssrc == ssrc) {
-            let step = step(stream.highest);
-            if (-MAX_MISORDER..=MAX_DROPOUT).contains(&step) {
+    /// The extended sequence number of a packet that nothing vouches for. A new SSRC or a jump begins anew, but with the
+    /// second packet in a row only: a straggler or somebody else's packet is not reckoned with.
+    fn follow(&mut self, ssrc: Ssrc, seq: SeqNo) -> Option<u64> {
+        if let Some(stream) = &mut self.stream {
+            let step = i32::from(seq.as_u16().wrapping_sub(stream.highest as u16).cast_signed());
+            if stream.ssrc == ssrc && (-MAX_MISORDER..=MAX_DROPOUT).contains(&step) {
                 let index = stream.highest.saturating_add_signed(i64::from(step));
                 stream.highest = stream.highest.max(index);
-                return index;
+                stream.next_odd = None;
+                return Some(index);
             }
-        } else {
+            let next = SeqNo::new(seq.as_u16().wrapping_add(1));
+            if stream.next_odd.replace((ssrc, next)) != Some((ssrc, seq)) {
+                return None;
+            }
+        }
+        if self.stream.is_none_or(|stream| stream.ssrc != ssrc) {
             self.counters.ssrcs.store(self.counters.ssrcs.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
         }
         let highest = 0x1_0000 | u64::from(seq.as_u16());
-        self.stream = Some(Stream { ssrc, highest });
+        self.stream = Some(Stream { ssrc, highest, next_odd: None });
         self.reports.restart();
-        highest
+        Some(highest)
     }
 
     fn handle_rtcp(&mut self, now: Instant, from: SocketAddr, datagram: &mut [u8]) -> Result<(), DropReason> {
@@ -351,10 +362,11 @@ impl PlainPeer {
         };
         let read = self.reports.handle(now, &datagram[..len]);
         self.counters.slow().report = self.reports.remote();
-        if read == Ok(true) {
+        if read.map_err(|_| DropReason::RtcpMalformed)? {
             self.latch.release(now);
         }
-        read.map(|_| ()).map_err(|_| DropReason::RtcpMalformed)
+        self.heard = now; // who only listens says no more than this
+        Ok(())
     }
 
     /// Makes the plain RTP packet in `buf[..len]` ready to go, in place; returns its length then and where it goes.
@@ -415,9 +427,9 @@ impl PlainPeer {
         [self.silent_from(), self.reports.poll_timeout()].into_iter().flatten().min()
     }
 
-    /// When the leg ends if nothing is heard until then.
+    /// When the leg ends if nothing is heard until then; never, if that is past the end of time.
     fn silent_from(&self) -> Option<Instant> {
-        Some(self.latch.heard().unwrap_or(self.began) + self.idle?)
+        self.heard.checked_add(self.idle?)
     }
 
     /// The next datagram to send, and where to.

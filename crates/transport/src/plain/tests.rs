@@ -153,13 +153,66 @@ fn a_jump_or_a_new_ssrc_begins_the_reckoning_anew_and_keeps_one_stream() {
         feed(&mut peer, now, PEER, rtp(111, 5, seq)).unwrap();
     }
     assert_eq!(peer.reports.reception().packets_lost, 2, "not forty thousand");
-    for ssrc in 100..5_100 {
-        feed(&mut peer, now, PEER, rtp(111, ssrc, 3)).unwrap();
+    for (ssrc, seq) in (100..5_100).flat_map(|ssrc| [(ssrc, 65_535), (ssrc, 0)]) {
+        feed(&mut peer, now, PEER, rtp(111, ssrc, seq)).unwrap();
     }
     assert_eq!(peer.reports.reception().packets_lost, 0);
     assert_eq!(peer.stats().ssrcs, 5_001);
     let own = peer.ssrc.as_u32();
     assert_eq!(feed(&mut peer, now, PEER, rtp(111, own, 3)), Err(DropReason::OwnSsrc));
+}
+
+#[test]
+fn one_stale_or_foreign_packet_leaves_the_reckoning_alone() {
+    let now = Instant::now();
+    let mut peer = peer(now, &symmetric());
+    for seq in (1_000..1_200).filter(|seq| seq % 50 != 7) {
+        feed(&mut peer, now, PEER, rtp(111, 5, seq)).unwrap();
+    }
+    // A duplicate that was long under way, and a second stream in step with the first.
+    feed(&mut peer, now, PEER, rtp(111, 5, 1_010)).unwrap();
+    for seq in 1_200..1_300 {
+        feed(&mut peer, now, PEER, rtp(111, 5, seq)).unwrap();
+        feed(&mut peer, now, PEER, rtp(111, 6, seq)).unwrap();
+    }
+    assert_eq!((peer.reports.reception().packets_lost, peer.stats().ssrcs), (4, 1));
+    assert_eq!(peer.stats().packets_received, 397, "heard they were, all of them");
+    feed(&mut peer, now, PEER, rtp(111, 6, 1_300)).unwrap();
+    assert_eq!((peer.reports.reception().packets_lost, peer.stats().ssrcs), (0, 2), "two in a row");
+}
+
+#[test]
+fn reports_of_a_peer_that_only_listens_are_signs_of_life_and_a_goodbye_is_no_silence() {
+    let start = Instant::now();
+    let idle = Duration::from_secs(3);
+    let mut plain =
+        peer(start, &PlainParams { idle: Some(idle), ..PlainParams::new(Remote::Fixed(at(PEER)), Codec::Opus, 111) });
+    let report = |ssrc| goodbye(ssrc)[..8].to_vec();
+    let lives_until = |peer: &PlainPeer| peer.silent_from().unwrap() - idle - start;
+    let seconds = Duration::from_secs;
+    assert_eq!(feed(&mut plain, start + seconds(2), "192.0.2.7:4001", report(5)), Ok(0));
+    assert_eq!(lives_until(&plain), seconds(2));
+    assert!(feed(&mut plain, start + seconds(3), PEER, vec![0x81, 201, 0, 9, 0]).is_err());
+    assert!(feed(&mut plain, start + seconds(3), THIEF, report(5)).is_err());
+    assert_eq!(lives_until(&plain), seconds(2), "neither of them");
+    feed(&mut plain, start + seconds(4), PEER, rtp(111, 5, 1)).unwrap();
+    feed(&mut plain, start + seconds(4), PEER, goodbye(5)).unwrap();
+    plain.handle_timeout(start + seconds(6));
+    assert!(plain.is_connected(), "two seconds after the goodbye");
+
+    let [ours, _] = keys(Profile::AeadAes128Gcm);
+    let fixed = PlainParams::new(Remote::Fixed(at(PEER)), Codec::Opus, 111);
+    let mut secured = peer(start, &PlainParams { idle: Some(idle), srtp: Some(ours), ..fixed });
+    assert!(feed(&mut secured, start + seconds(2), PEER, report(5)).is_err());
+    assert_eq!(lives_until(&secured), seconds(0), "it is not authentic");
+}
+
+#[test]
+fn an_idle_time_past_the_end_of_time_is_never() {
+    let start = Instant::now();
+    let mut peer = peer(start, &PlainParams { idle: Some(Duration::MAX), ..symmetric() });
+    peer.handle_timeout(start + Duration::from_secs(1_000_000));
+    assert!(!peer.has_event() && peer.poll_timeout().is_some());
 }
 
 #[test]
