@@ -89,7 +89,9 @@ impl LaneParams {
         direction: Direction,
     ) -> Option<Self> {
         let number = |number| PayloadType::new(number).expect("invariant: the parser admits seven bits only");
-        let &(payload_type, codec) = codecs.iter().find(|(_, codec)| codec.is_audio())?;
+        // Opus wherever it stands, in answers too: their order is a wish (RFC 3264 §7).
+        let opus = codecs.iter().find(|(_, codec)| *codec == Codec::Opus);
+        let &(payload_type, codec) = opus.or_else(|| codecs.iter().find(|(_, codec)| codec.is_audio()))?;
         Some(Self {
             mid: mid.unwrap_or_default().to_owned(),
             codec,
@@ -163,12 +165,7 @@ pub(crate) fn answer_sections<'a>(
             .expect("invariant: the parser only picks sections with audio")
     };
     let mix = params(offer.mix, &taken.mix, ssrcs.mix);
-    let mut lanes = offer.lanes.map(|index| params(index, &taken.lanes, ssrcs.lanes));
-    if let Some(lanes) = &mut lanes
-        && let Some(opus) = lanes.payload_type_of(Codec::Opus)
-    {
-        (lanes.codec, lanes.payload_type) = (Codec::Opus, opus);
-    }
+    let lanes = offer.lanes.map(|index| params(index, &taken.lanes, ssrcs.lanes));
     let plan = |(index, theirs)| plan_section(index, theirs, offer, taken, ssrcs);
     let sections = offer.sections.iter().enumerate().map(plan).collect();
     (sections, Negotiated { mix, lanes })
@@ -354,7 +351,8 @@ mod tests {
         let phone = matched("8", &[]).unwrap().mix;
         assert_eq!((phone.codec, phone.payload_type.as_u8(), phone.tones()), (Codec::Pcma, 8, None));
         let both = matched("0 111 110", &["rtpmap:111 opus/48000/2", "rtpmap:110 telephone-event/48000"]).unwrap().mix;
-        assert_eq!((both.codec, both.payloads.len()), (Codec::Pcmu, 3), "the answer's order is its wish");
+        assert_eq!((both.codec, both.payload_type.as_u8(), both.payloads.len()), (Codec::Opus, 111, 3));
+        assert_eq!(both.tones().map(PayloadType::as_u8), Some(110), "on the clock of what we send");
         assert!(matched("96", &["rtpmap:96 opus/48000/2"]).is_err());
         assert!(matched("111 97", &["rtpmap:111 opus/48000/2", "rtpmap:97 PCMU/8000"]).is_err());
     }

@@ -281,8 +281,8 @@ impl<'a> RawSection<'a> {
             let mapped = self.maps.iter().find(|(mapped, _)| *mapped == number).and_then(|(_, name)| codec(name));
             let codec = match (mapped, number) {
                 (Some(codec), _) => codec,
-                (None, PCMU) => Codec::Pcmu,
-                (None, PCMA) => Codec::Pcma,
+                (None, PCMU) if !self.is_mapped(number) => Codec::Pcmu,
+                (None, PCMA) if !self.is_mapped(number) => Codec::Pcma,
                 (None, _) => continue,
             };
             if !found.iter().any(|(_, known)| *known == codec) {
@@ -296,6 +296,12 @@ impl<'a> RawSection<'a> {
         self.parsed.codecs = found;
     }
 
+    /// Whether an `a=rtpmap` names this number, even something that we do not have.
+    fn is_mapped(&self, number: u8) -> bool {
+        let mut maps = self.attributes.iter().filter(|a| a.key == "rtpmap").filter_map(|a| a.value.split_once(' '));
+        maps.any(|(mapped, _)| mapped.parse() == Ok(number))
+    }
+
     /// Whether `a=fmtp` of the payload type `red` says that it holds `inner` and nothing else.
     fn repeats(&self, red: u8, inner: u8) -> bool {
         let fmtps = self.attributes.iter().filter(|a| a.key == "fmtp").filter_map(|a| a.value.split_once(' '));
@@ -304,18 +310,23 @@ impl<'a> RawSection<'a> {
     }
 }
 
-/// The codec of an encoding name with clock (RFC 8866 §6.6; names are compared without case).
+/// The codec of an encoding name with clock and channels (RFC 8866 §6.6; names are compared without case). Opus has two
+/// whatever it carries (RFC 7587 §7) and is not held to them; all else is mono.
 fn codec(name: &str) -> Option<Codec> {
     let name = name.to_ascii_lowercase();
-    let is = |codec: &str| name.strip_prefix(codec).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    Some(match () {
-        () if name.starts_with("opus/48000") => Codec::Opus,
-        () if name.starts_with("red/48000") => Codec::Red,
-        () if is("pcmu/8000") => Codec::Pcmu,
-        () if is("pcma/8000") => Codec::Pcma,
-        () if is("telephone-event/8000") => Codec::TelephoneEvent { clock: 8_000 },
-        () if is("telephone-event/48000") => Codec::TelephoneEvent { clock: 48_000 },
-        () => return None,
+    let (codec, channels) = match name.match_indices('/').nth(1) {
+        Some((at, _)) => (&name[..at], &name[at + 1..]),
+        None => (&name[..], "1"),
+    };
+    Some(match codec {
+        "opus/48000" => Codec::Opus,
+        "red/48000" => Codec::Red,
+        _ if channels != "1" => return None,
+        "pcmu/8000" => Codec::Pcmu,
+        "pcma/8000" => Codec::Pcma,
+        "telephone-event/8000" => Codec::TelephoneEvent { clock: 8_000 },
+        "telephone-event/48000" => Codec::TelephoneEvent { clock: 48_000 },
+        _ => return None,
     })
 }
 

@@ -87,12 +87,23 @@ fn codecs_are_listed_in_the_peers_order_and_static_numbers_need_no_map() {
     let opus = "rtpmap:111 opus/48000/2";
     assert_eq!(codecs_of("8 0", &[]), [(8, Codec::Pcma), (0, Codec::Pcmu)]);
     assert_eq!(codecs_of("0 111", &[opus]), [(0, Codec::Pcmu), (111, Codec::Opus)]);
-    assert_eq!(codecs_of("0", &["rtpmap:0 pcmu/8000/1"]), [(0, Codec::Pcmu)], "case and channels do not matter");
+    assert_eq!(codecs_of("0", &["rtpmap:0 pcmu/8000/1"]), [(0, Codec::Pcmu)], "case does not matter");
     assert_eq!(codecs_of("97", &["rtpmap:97 PCMA/8000"]), [(97, Codec::Pcma)], "a number of its own");
     assert_eq!(codecs_of("97 8", &["rtpmap:97 PCMA/8000"]), [(97, Codec::Pcma)], "each codec once");
     assert_eq!(codecs_of("9 18 13", &["rtpmap:9 G722/8000"]), [], "none that we have");
     assert_eq!(codecs_of("0", &["rtpmap:111 opus/48000/2"]), [(0, Codec::Pcmu)], "mapped, but not listed");
-    assert_eq!(codecs_of("0", &["rtpmap:72 PCMU/8000", "rtpmap:0 PCMU/16000"]), [(0, Codec::Pcmu)]);
+    assert_eq!(codecs_of("0", &["rtpmap:72 PCMU/8000"]), [(0, Codec::Pcmu)]);
+    for other in ["PCMU/16000", "PCMU/8000/2", "PCMU/80000", "G722/8000"] {
+        assert_eq!(codecs_of("0 8", &[&format!("rtpmap:0 {other}")]), [(8, Codec::Pcma)], "0 is said to be {other}");
+    }
+    assert_eq!(
+        codecs_of("97 8", &["rtpmap:97 PCMU/8000/2"]),
+        [(8, Codec::Pcma)],
+        "two channels are not what we decode"
+    );
+    assert_eq!(codecs_of("8 97", &["rtpmap:97 telephone-event/8000/2"]), [(8, Codec::Pcma)]);
+    assert_eq!(codecs_of("8 97", &["rtpmap:97 opus/480001/2"]), [(8, Codec::Pcma)]);
+    assert_eq!(codecs_of("97", &["rtpmap:97 OPUS/48000"]), [(97, Codec::Opus)]);
     let tones = [opus, "rtpmap:126 telephone-event/8000", "rtpmap:110 telephone-event/48000", "fmtp:110 0-16"];
     let of = |clock| Codec::TelephoneEvent { clock };
     assert_eq!(codecs_of("111 126 110", &tones), [(111, Codec::Opus), (126, of(8_000)), (110, of(48_000))]);
