@@ -223,7 +223,11 @@ impl Reports {
             self.packets = self.packets.wrapping_add(1);
             let octets = u32::try_from(packet.payload().len()).unwrap_or(0);
             self.octets = self.octets.wrapping_add(octets);
-            self.last_sent = Some((packet.timestamp(), now));
+            // A digit's timestamp is that of its start (RFC 4733 §2.2.1).
+            let stands_still = self.digits >> packet.payload_type().as_u8() & 1 != 0;
+            if !stands_still || self.last_sent.is_none() {
+                self.last_sent = Some((packet.timestamp(), now));
+            }
         }
     }
 
@@ -421,9 +425,7 @@ mod tests {
         assert!((235..=240).contains(&block.jitter), "converges on the mean difference: {}", block.jitter);
     }
 
-    #[test]
-    fn jitter_is_reckoned_on_the_clock_of_the_payload_and_digits_have_none() {
-        let start = Instant::now();
+    fn phone() -> Negotiated {
         let number = |raw| antiphon_rtp::PayloadType::new(raw).unwrap();
         let payloads = vec![(number(0), Codec::Pcmu), (number(101), Codec::TelephoneEvent { clock: 8_000 })];
         let mix = crate::LaneParams {
@@ -437,8 +439,36 @@ mod tests {
             mid_ext: None,
             direction: crate::Direction::SendRecv,
         };
+        Negotiated { mix, lanes: None }
+    }
+
+    #[test]
+    fn a_digit_that_is_being_sent_does_not_turn_back_the_clock_of_sender_reports() {
+        let start = Instant::now();
         let mut reports = reports(start);
-        reports.use_payloads(&Negotiated { mix, lanes: None });
+        reports.use_payloads(&phone());
+        let mut send = |millis: u32, payload_type, timestamp| {
+            let mut packet = rtp(1, timestamp);
+            packet[1] = payload_type;
+            let at = start + Duration::from_millis(millis.into());
+            reports.note_sent(at, &RtpPacket::parse(&packet).unwrap());
+            match Compound::new(&reports.write(at, false).unwrap()).next() {
+                Some(Ok(RtcpPacket::SenderReport(report))) => (report.info().rtp.as_u32(), report.info().packets),
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(send(0, 101, 1_000), (1_000, 1), "its start, if nothing else was sent");
+        assert_eq!(send(60, 101, 1_000), (1_480, 2));
+        assert_eq!(send(100, 0, 1_800), (1_800, 3));
+        assert_eq!(send(120, 101, 1_960), (1_960, 4));
+        assert_eq!(send(260, 101, 1_960), (3_080, 5));
+    }
+
+    #[test]
+    fn jitter_is_reckoned_on_the_clock_of_the_payload_and_digits_have_none() {
+        let start = Instant::now();
+        let mut reports = reports(start);
+        reports.use_payloads(&phone());
         for i in 0..400_u32 {
             let mut packet = rtp(10, if i % 4 < 2 { i * 160 } else { 7 });
             packet[1] = if i % 4 < 2 { 0 } else { 101 };
