@@ -4,6 +4,7 @@
 //! Threads: control threads. Invariants: a refusal leaves nothing behind, no port and no leg.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use antiphon_rt::packet_ring::packet_ring;
@@ -17,6 +18,9 @@ use crate::plain::{PlainParams, PlainParamsError, PlainPeer, Remote};
 
 /// Bytes asked for in each direction of a leg's socket: seconds of one voice.
 const SOCKET_BUFFER: usize = 256 * 1024;
+
+/// Ports tried for one leg: others wait meanwhile. Whoever asks again is served from behind them.
+const MAX_TRIES: usize = 256;
 
 /// The local ports that plain legs may have, both ends included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +52,28 @@ impl PortRange {
     fn from(self, turn: u32) -> impl Iterator<Item = u16> {
         let count = u32::from(self.last - self.first) + 1;
         (0..count).map(move |step| self.first + ((turn % count + step) % count) as u16)
+    }
+
+    /// What `bind` makes of the first port that is not in use, of [`MAX_TRIES`] at most; or how many were tried. The next
+    /// search goes on where this one ended: a port that was just given up may still be sent to.
+    fn search<T>(
+        self,
+        turn: &AtomicU32,
+        mut bind: impl FnMut(u16) -> Result<T, BindError>,
+    ) -> Result<Result<T, usize>, BindError> {
+        let mut tried = 0;
+        let start = turn.fetch_add(1, Ordering::Relaxed);
+        for port in self.from(start).take(MAX_TRIES) {
+            if tried > 0 {
+                turn.fetch_add(1, Ordering::Relaxed);
+            }
+            tried += 1;
+            match bind(port) {
+                Err(BindError::PortInUse(_)) => {}
+                bound => return bound.map(Ok),
+            }
+        }
+        Ok(Err(tried))
     }
 }
 
@@ -87,13 +113,15 @@ pub enum PlainError {
     /// The socket could not be bound.
     #[error(transparent)]
     Bind(#[from] BindError),
-    /// Every port that plain legs may have is taken.
-    #[error("UDP ports {first} to {last} on {address} are all in use; widen the range of plain ports", first = .range.first(), last = .range.last())]
+    /// Every port that plain legs may have is taken, or so many in a row that the search was given up.
+    #[error("found no free UDP port on {address} from {first} to {last} ({tried} tried); widen the range of plain ports", first = .range.first(), last = .range.last())]
     NoFreePort {
         /// The local address.
         address: IpAddr,
         /// The ports.
         range: PortRange,
+        /// How many of them were tried; the next try goes on behind them.
+        tried: usize,
     },
     /// The endpoint has its maximum of legs.
     #[error("no more than {0} legs are allowed at one time")]
@@ -153,15 +181,8 @@ impl Endpoint {
         let buffer = SOCKET_BUFFER.min(self.limits.socket_buffer);
         let bind = |at| UdpPort::bind(at, buffer).map_err(|e| BindError::from_io(at, e));
         let Some(range) = self.plain_ports.filter(|_| at.port() == 0) else { return Ok(bind(at)?) };
-        // Not the lowest free one: a port that was just given up may still be sent to.
-        let turn = self.plain_turn.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        for port in range.from(turn) {
-            match bind(SocketAddr::new(at.ip(), port)) {
-                Err(BindError::PortInUse(_)) => {}
-                bound => return Ok(bound?),
-            }
-        }
-        Err(PlainError::NoFreePort { address: at.ip(), range })
+        let found = range.search(&self.plain_turn, |port| bind(SocketAddr::new(at.ip(), port)))?;
+        found.map_err(|tried| PlainError::NoFreePort { address: at.ip(), range, tried })
     }
 
     /// What the peer is told instead of a bound address: the advertised host, or one of the machine's for a wildcard.
@@ -199,5 +220,27 @@ mod tests {
             let error = wrong.parse::<PortRange>().unwrap_err().to_string();
             assert_eq!(error, format!("{wrong:?} is no range of ports, such as 40000-40999"));
         }
+    }
+
+    #[test]
+    fn a_search_is_bounded_and_the_next_one_goes_on_behind_it() {
+        let at = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        let range = PortRange::new(20_000, 39_999).unwrap();
+        let (turn, mut tries) = (AtomicU32::new(0), Vec::new());
+        let mut search = |free: u16| {
+            let bind = |port| {
+                tries.push(port);
+                if port >= free { Ok(port) } else { Err(BindError::PortInUse(at(port))) }
+            };
+            let found = range.search(&turn, bind).unwrap();
+            (found, std::mem::take(&mut tries).len())
+        };
+        assert_eq!(search(20_000), (Ok(20_000), 1));
+        assert_eq!(search(20_300), (Err(MAX_TRIES), MAX_TRIES));
+        assert_eq!(search(20_300), (Ok(20_300), 44), "20001 to 20256 were tried before");
+        assert_eq!(search(20_000), (Ok(20_301), 1), "the last one may still be sent to");
+        let small = PortRange::new(7, 9).unwrap();
+        assert_eq!(small.search::<()>(&turn, |port| Err(BindError::PortInUse(at(port)))).unwrap(), Err(3));
+        assert!(small.search::<()>(&turn, |port| Err(BindError::NotPermitted(at(port)))).is_err(), "none would help");
     }
 }
