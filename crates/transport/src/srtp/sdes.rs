@@ -1,9 +1,9 @@
 //! SRTP keys as a session description gives them: a suite's name and `inline:` parameters.
 //!
 //! In the flow: between whoever negotiates for a plain leg and its SRTP contexts. Pure.
-//! Invariants: what is not understood is refused, since a guess would be a key nobody shares; decoded keys are
-//! zeroed. Not here: `a=crypto` lines (their tag and session parameters), making keys, MKI.
-//! Specs: RFC 4568 §6.1 and §9.2, RFC 7714 §14.3.
+//! Invariants: what is not understood is refused, since a guess would be a key nobody shares; the bytes decoded here
+//! are zeroed. Not here: the text they came in, which is the caller's to wipe; `a=crypto` lines (their tag and session
+//! parameters), making keys, MKI. Specs: RFC 4568 §6.1 and §9.2, RFC 7714 §14.1.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
