@@ -31,6 +31,9 @@ pub struct Encoder {
 impl Encoder {
     /// An encoder for samples at `rate`, mono.
     ///
+    /// # Panics
+    /// At 12 kHz, which is no multiple of 8.
+    ///
     /// # Real-time
     /// Allocates 4 KB: build it off the media thread.
     #[must_use]
@@ -94,6 +97,9 @@ pub struct Decoder {
 
 impl Decoder {
     /// A decoder that gives samples at `rate`, mono.
+    ///
+    /// # Panics
+    /// At 12 kHz, which is no multiple of 8.
     ///
     /// # Real-time
     /// Allocates 4 KB: build it off the media thread.
@@ -164,7 +170,7 @@ impl Decoder {
 const fn ratio(rate: CodecRate) -> usize {
     match rate {
         CodecRate::Hz8000 => 1,
-        CodecRate::Hz12000 => panic!("invariant: no bus runs at 12 kHz, which is no multiple of 8"),
+        CodecRate::Hz12000 => panic!("G.711 cannot be brought to 12 kHz, which is no multiple of 8"),
         CodecRate::Hz16000 => 2,
         CodecRate::Hz24000 => 3,
         CodecRate::Hz48000 => 6,

@@ -74,6 +74,10 @@ pub struct Counts {
     pub packets_out: u64,
     /// Packets the egress ring had no room for.
     pub egress_dropped: u64,
+    /// Packets that could not be written: on a lane whose leg did not agree to the codec, or too long.
+    pub unsendable: u64,
+    /// Frames of mixes that libopus refused to encode.
+    pub encode_failures: u64,
     /// Packets forwarded on lanes.
     pub lane_packets: u64,
     /// Frames that found an app's ring full.
@@ -160,6 +164,8 @@ impl Totals {
             (&mut c.packets_refused, r.packets_refused),
             (&mut c.packets_out, r.packets_out),
             (&mut c.egress_dropped, r.egress_dropped),
+            (&mut c.unsendable, r.unsendable),
+            (&mut c.encode_failures, r.encode_failures),
             (&mut c.lane_packets, r.lane_packets),
             (&mut c.app_dropped, r.app_dropped),
             (&mut c.app_underruns, r.app_underruns),

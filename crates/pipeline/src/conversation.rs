@@ -55,13 +55,15 @@ pub struct Conversation {
     awake_sources: Bits,
     /// The frames of those asleep, per tick.
     asleep: FrameCounts,
+    /// Sources of which it was told in this tick that their stream is another one.
+    told: Bits,
     present_receivers: Bits,
     lane_receivers: Bits,
     app_receivers: Bits,
     /// Receivers that get digits in place of audio.
     dialing: Bits,
-    /// Somebody may get RED: frames are remembered for a tick.
-    red: bool,
+    /// Those whose digits ended in this tick.
+    resumed: Bits,
 
     mixes: Vec<Option<Box<MixSlot>>>,
     /// Filled mix slots that nobody listens to.
@@ -144,11 +146,12 @@ impl Conversation {
             present_sources: Bits::new(limits.sources),
             awake_sources: Bits::new(limits.sources),
             asleep: FrameCounts::default(),
+            told: Bits::new(limits.sources),
             present_receivers: Bits::new(limits.receivers),
             lane_receivers: Bits::new(limits.receivers),
             app_receivers: Bits::new(limits.receivers),
             dialing: Bits::new(limits.receivers),
-            red: false,
+            resumed: Bits::new(limits.receivers),
             mixes: none(limits.receivers),
             free_mixes: Vec::with_capacity(limits.receivers),
             empty_mixes,
@@ -212,6 +215,7 @@ impl Conversation {
         self.take_packets();
         self.produce_frames();
         self.choose_talkers();
+        self.send_tones();
         self.regroup_if_due();
         self.mix_and_encode();
         self.send_packets();

@@ -80,7 +80,8 @@ pub struct Inlet {
     level_extension: Option<u8>,
     mid_extension: Option<u8>,
     lanes_mid: Option<Mid>,
-    main: Option<SourceSlot>,
+    /// The source fed by the main stream.
+    pub(crate) main: Option<SourceSlot>,
     main_ssrc: Option<Ssrc>,
     /// The stream before the present one, whose stragglers are refused.
     former_ssrc: Option<Ssrc>,
@@ -154,11 +155,6 @@ impl Inlet {
     /// Whether this is the SSRC of the main stream's audio.
     pub(crate) fn is_main(&self, ssrc: Ssrc) -> bool {
         self.main_ssrc == Some(ssrc)
-    }
-
-    /// The source fed by the main stream.
-    pub(crate) fn main(&self) -> Option<SourceSlot> {
-        self.main
     }
 
     /// What the packet's payload type stands for.

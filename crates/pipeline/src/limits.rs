@@ -143,9 +143,9 @@ impl EncodeClass {
         }
     }
 
-    /// Whether both are of one codec, so that a receiver can move between them.
+    /// Whether both are of one codec, so that a receiver can move between them: it has one payload type.
     pub(crate) fn is_like(self, other: Self) -> bool {
-        std::mem::discriminant(&self) == std::mem::discriminant(&other)
+        self == other || matches!((self, other), (Self::Opus(_), Self::Opus(_)))
     }
 }
 

@@ -11,7 +11,7 @@ mod sum;
 mod tests;
 
 use antiphon_codec::g711::{self, Law};
-use antiphon_codec::{Encoder, MAX_FRAME_BYTES};
+use antiphon_codec::{CodecError, Encoder, MAX_FRAME_BYTES};
 use antiphon_rtp::{AudioLevel, CsrcLevels, MAX_CSRCS, SourceId};
 
 use crate::bits::{self, words_for};
@@ -26,7 +26,7 @@ use sum::{add, add_ramp, add_scaled, sounding, subtract};
 const REST_AFTER: u32 = 10;
 /// Ticks between the frames of a resting mix: 400 ms.
 const REST_PERIOD: u32 = 20;
-/// Gains that a slot remembers from one tick to the next; on more voices at a time a change of gain jumps.
+/// Gains that a slot remembers from one tick to the next; of voices beyond, a change of gain jumps.
 const GAINS_KEPT: usize = 64;
 
 /// Encoder, limiter and result of one distinct mix.
@@ -62,7 +62,9 @@ pub(crate) struct MixSlot {
     frame: Box<[f32]>,
     payload: [u8; MAX_FRAME_BYTES],
     payload_len: usize,
-    /// The packet before, for RED, and its tick; kept only while somebody gets RED.
+    /// One of its receivers gets RED: this tick's packet is kept for the next.
+    pub(crate) repeated: bool,
+    /// The packet before, for RED, and its tick.
     older: [u8; MAX_FRAME_BYTES],
     older_len: usize,
     older_tick: Option<u64>,
@@ -92,7 +94,7 @@ pub(crate) struct Stage<'a> {
 }
 
 impl MixSlot {
-    pub(crate) fn new(config: &ConversationConfig, class: u8) -> Result<Box<Self>, antiphon_codec::CodecError> {
+    pub(crate) fn new(config: &ConversationConfig, class: u8) -> Result<Box<Self>, CodecError> {
         let settings = match config.classes.get(usize::from(class)) {
             Some(EncodeClass::Opus(settings)) => *settings,
             _ => OpusSettings::default(),
@@ -118,6 +120,7 @@ impl MixSlot {
             frame: vec![0.0; samples].into(),
             payload: [0; MAX_FRAME_BYTES],
             payload_len: 0,
+            repeated: false,
             older: [0; MAX_FRAME_BYTES],
             older_len: 0,
             older_tick: None,
@@ -195,6 +198,9 @@ impl MixSlot {
     /// was anything.
     fn fade(&mut self, stage: &Stage<'_>, gains: &[(u16, u16, f32)]) -> bool {
         let mut fades = false;
+        // The list is sorted: if it is full, the voices behind its last may have had any gain.
+        let full = self.was_gains.len() == GAINS_KEPT;
+        let known = self.was_gains.last().filter(|_| full).map_or(usize::MAX, |entry| usize::from(entry.0));
         for at in 0..self.key.len() {
             let key = self.key[at] & stage.live[at];
             for bit in bits::ones(&[key | self.was[at]]) {
@@ -202,7 +208,7 @@ impl MixSlot {
                 let to = if key >> bit & 1 == 1 { gain_in(gains, index).unwrap_or(1.0) } else { 0.0 };
                 let from = if self.was[at] >> bit & 1 == 1 {
                     let kept = self.was_gains.iter().find(|entry| usize::from(entry.0) == index);
-                    kept.map_or(1.0, |entry| entry.1)
+                    kept.map_or(if index > known { to } else { 1.0 }, |entry| entry.1)
                 } else if bits::has(stage.onset, index) {
                     to
                 } else {
@@ -225,11 +231,17 @@ impl MixSlot {
         fades
     }
 
-    /// Encodes the frame as `coding` says, if one is due. Gives whether there is a packet this tick.
-    pub(crate) fn encode(&mut self, coding: &EncodeClass) -> bool {
+    /// Encodes the frame as `coding` says, if one is due; without a packet this tick the payload is empty.
+    ///
+    /// # Errors
+    /// That of libopus; there is no packet then.
+    pub(crate) fn encode(&mut self, coding: &EncodeClass) -> Result<(), CodecError> {
         let settings = match coding {
             EncodeClass::Opus(settings) => settings,
-            EncodeClass::G711(law) => return self.encode_phone(*law),
+            EncodeClass::G711(law) => {
+                self.encode_phone(*law);
+                return Ok(());
+            }
         };
         if self.settings != *settings {
             self.encoder.apply(&settings.encoder_config(self.rate)).expect("invariant: classes are validated");
@@ -241,7 +253,7 @@ impl MixSlot {
             // The frame that ends the rest is coded without reference to the ones before it.
             self.unpredicted = true;
             if !(self.silent - REST_AFTER).is_multiple_of(REST_PERIOD) {
-                return false;
+                return Ok(());
             }
         }
         let unpredicted = self.unpredicted && !resting;
@@ -249,18 +261,17 @@ impl MixSlot {
             // Refusals are impossible for this setting; a predicted frame would do no harm either.
             let _ = self.encoder.set_prediction_disabled(true);
         }
-        if let Ok(len) = self.encoder.encode(&self.frame, &mut self.payload) {
-            self.payload_len = len;
-        }
+        let encoded = self.encoder.encode(&self.frame, &mut self.payload);
+        self.payload_len = *encoded.as_ref().unwrap_or(&0);
         if unpredicted {
             let _ = self.encoder.set_prediction_disabled(false);
             self.unpredicted = false;
         }
-        self.payload_len > 0
+        encoded.map(|_| ())
     }
 
     /// The same for telephony: there is a packet each tick, also of silence.
-    fn encode_phone(&mut self, law: Law) -> bool {
+    fn encode_phone(&mut self, law: Law) {
         self.phone.set_law(law);
         self.payload_len = if self.is_resting() {
             // What the filter would make of it, without the filter.
@@ -270,12 +281,11 @@ impl MixSlot {
         } else {
             self.phone.encode(&self.frame, &mut self.payload).expect("invariant: a frame is a multiple of the ratio")
         };
-        true
     }
 
-    /// Keeps the packet of `tick`, if there is one, to be repeated in the next.
+    /// Keeps the packet of `tick`, if there is one and somebody gets RED, to be repeated in the next.
     pub(crate) fn remember(&mut self, tick: u64) {
-        if self.payload_len > 0 {
+        if std::mem::take(&mut self.repeated) && self.payload_len > 0 {
             self.older[..self.payload_len].copy_from_slice(&self.payload[..self.payload_len]);
             (self.older_len, self.older_tick) = (self.payload_len, Some(tick));
         }

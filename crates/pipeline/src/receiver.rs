@@ -303,8 +303,8 @@ impl Draft {
 }
 
 impl RtpOut {
-    /// Writes this tick's packet of `mix`, which is in slot `slot`, to the egress ring. `false` if it had no room: the
-    /// packet is lost, the sequence number used, so that the peer sees the loss and conceals it.
+    /// Writes this tick's packet of `mix`, which is in slot `slot`, to the egress ring. `false` if it had no room, `None`
+    /// if it is too long: the packet is lost, the sequence number used, so that the peer sees the loss and conceals it.
     pub(crate) fn send(
         &mut self,
         tick: u64,
@@ -312,7 +312,7 @@ impl RtpOut {
         (slot, mix): (u16, &MixSlot),
         egress: &mut PacketSender,
         draft: &mut Draft,
-    ) -> bool {
+    ) -> Option<bool> {
         let older = if self.red { self.older(tick, slot, mix) } else { None };
         let config = &self.config;
         let payload_type =
@@ -342,10 +342,12 @@ impl RtpOut {
             draft.len = write_mix(&header, &self.layout, older, mix, &mut draft.bytes).unwrap_or(0);
             (draft.mix, draft.layout, draft.older) = (slot, self.layout, older);
         }
-        let packet = &draft.bytes[..draft.len];
-        let sent = !packet.is_empty() && egress.push(PacketMeta { at, leg: config.leg }, packet).is_ok();
+        if draft.len == 0 {
+            return None;
+        }
+        let sent = egress.push(PacketMeta { at, leg: config.leg }, &draft.bytes[..draft.len]).is_ok();
         self.sent += u64::from(sent);
-        sent
+        Some(sent)
     }
 
     /// What its last packet carried, if that was the frame before of the same stream of the mix: a stream it has just
@@ -361,6 +363,11 @@ impl RtpOut {
     /// From now on packets carry the frame before too, or do not.
     pub(crate) fn set_red(&mut self, on: bool) {
         self.red = on;
+    }
+
+    /// Whether packets carry the frame before too.
+    pub(crate) fn repeats(&self) -> bool {
+        self.red && self.config.red.is_some()
     }
 
     /// Takes on a row of digits to send; `false` if it cannot.
@@ -400,18 +407,18 @@ impl RtpOut {
         (Some(sent), false)
     }
 
-    /// Forwards one packet of a source as it came, under the numbers of its lane.
+    /// Forwards one packet of a source as it came, under the numbers of its lane. `false` if the egress ring had no
+    /// room for it, `None` if it cannot go there: its codec was not agreed, or it is too long with the lane's header.
     pub(crate) fn forward(
         &mut self,
         packet: &LanePacket<'_>,
         egress: &mut PacketSender,
         out: &mut [u8; MAX_PACKET],
-    ) -> bool {
-        let Some(lanes) = &mut self.lanes else { return false };
-        let Some(len) = lanes.write(packet, out) else { return false };
+    ) -> Option<bool> {
+        let len = self.lanes.as_mut()?.write(packet, out)?;
         let sent = egress.push(PacketMeta { at: packet.at, leg: self.config.leg }, &out[..len]).is_ok();
         self.sent += u64::from(sent);
-        sent
+        Some(sent)
     }
 }
 

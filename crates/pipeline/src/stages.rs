@@ -166,7 +166,7 @@ impl Mix {
 
     /// Encodes what was mixed; the packet's length.
     pub fn encode(&mut self) -> usize {
-        self.slot.encode(&self.coding);
+        self.slot.encode(&self.coding).expect("invariant: a mix is a frame that Opus takes");
         self.slot.payload().len()
     }
 
@@ -199,7 +199,7 @@ impl FanOut {
         let mut draft = Draft::new();
         let outs = self.0.iter_mut().filter_map(|receiver| receiver.rtp_out());
         outs.map(|receiver| receiver.send(tick, MonoTime::ZERO, (0, &mix.slot), egress, &mut draft))
-            .filter(|sent| *sent)
+            .filter(|sent| *sent == Some(true))
             .count()
     }
 }

@@ -47,6 +47,11 @@ pub struct TickRecord {
     pub packets_out: u32,
     /// Packets the egress ring had no room for.
     pub egress_dropped: u32,
+    /// Packets that were not sent because they could not be written: on a lane whose leg did not agree to the codec, or
+    /// too long with their headers.
+    pub unsendable: u32,
+    /// Frames of mixes that libopus refused to encode: their receivers got nothing.
+    pub encode_failures: u32,
     /// Packets forwarded on lanes, part of `packets_out`.
     pub lane_packets: u32,
     /// Frames that found an app's ring full.
@@ -73,6 +78,17 @@ pub struct TickRecord {
     pub cycles: u64,
     /// The share of `cycles` spent inside libopus encode and decode calls.
     pub codec_cycles: u64,
+}
+
+impl TickRecord {
+    /// Counts a packet that was sent, found no room in the egress ring, or could not be written.
+    pub(crate) fn count_sent(&mut self, sent: Option<bool>) {
+        match sent {
+            Some(true) => self.packets_out += 1,
+            Some(false) => self.egress_dropped += 1,
+            None => self.unsendable += 1,
+        }
+    }
 }
 
 /// Something worth telling.

@@ -8,6 +8,7 @@ mod room;
 use std::collections::BTreeMap;
 
 use antiphon_codec::g711::Law;
+use antiphon_codec::{Channels, CodecRate, Decoder};
 use antiphon_pipeline::{
     AppEar, AppEarConfig, AppMouth, BusRate, Command, Control, Conversation, ConversationConfig, EncodeClass, Event,
     FrameCounts, Inlet, InletConfig, Limits, OpusSettings, PacketCounts, Participant, Payload, PlanBuilder, Receiver,
@@ -15,7 +16,7 @@ use antiphon_pipeline::{
 };
 use antiphon_rt::MonoTime;
 use antiphon_rt::packet_ring::{MAX_PACKET, PacketMeta, PacketReceiver, PacketSender, packet_ring};
-use antiphon_rtp::red::RedPayload;
+use antiphon_rtp::red::{self, RedBlock, RedPayload};
 use antiphon_rtp::telephone_event::TelephoneEvent;
 use antiphon_rtp::{PayloadType, RtpHeader, RtpPacket, RtpTimestamp, SeqNo, SourceId, Ssrc};
 use antiphon_testkit::alloc_guard::{self, GuardedAlloc};
@@ -51,6 +52,10 @@ struct End {
     mouth: AppMouth,
     ear: AppEar,
     leg: ReceiverSlot,
+    /// The source of its leg, and a place for one more receiver.
+    theirs: SourceSlot,
+    spare: ReceiverSlot,
+    config: ConversationConfig,
     phase: f32,
     heard: Vec<f32>,
     events: Vec<Event>,
@@ -64,7 +69,7 @@ struct End {
 
 impl End {
     fn new(class: u8) -> Self {
-        let limits = Limits::for_participants(2);
+        let limits = Limits::for_participants(3);
         let config = ConversationConfig {
             rate: BusRate::Hz16000,
             limits,
@@ -76,6 +81,7 @@ impl End {
         let (mut sources, mut receivers) = (Slots::new(limits.sources), Slots::new(limits.receivers));
         let (theirs, ours): (SourceSlot, SourceSlot) = (sources.take().unwrap(), sources.take().unwrap());
         let (leg, app): (ReceiverSlot, ReceiverSlot) = (receivers.take().unwrap(), receivers.take().unwrap());
+        let spare = receivers.take().unwrap();
         let inlet = Slots::new(limits.inlets).take().unwrap();
         let (uplink, ring) = packet_ring(1 << 20);
         let payloads = vec![
@@ -128,6 +134,9 @@ impl End {
             mouth,
             ear,
             leg,
+            theirs,
+            spare,
+            config,
             phase: 0.0,
             heard: Vec::new(),
             events: Vec::new(),
@@ -333,6 +342,36 @@ fn digits_take_the_place_of_audio_on_the_same_stream_and_nothing_looks_lost() {
 }
 
 #[test]
+fn audio_behind_digits_needs_nothing_of_the_stream_before() {
+    let mut pair = Pair::new(0, Weather::default(), 1);
+    pair.steps(100, [730.0, 0.0]);
+    pair.dial(0, "59");
+    pair.steps(60, [730.0, 0.0]);
+    let sent: Vec<_> = pair.ends[0].sent.iter().map(|(_, bytes)| RtpPacket::parse(bytes).unwrap()).collect();
+    let last = sent.iter().rposition(|packet| packet.payload_type() == number(EVENTS)).unwrap();
+    // One decoder has heard what came before the digits, the other has not.
+    let decode = |from: usize| {
+        let mut decoder = Decoder::new(CodecRate::Hz48000, Channels::Mono).unwrap();
+        let audio = sent[from..].iter().filter(|packet| packet.payload_type() == number(OPUS));
+        let frames = audio.map(|packet| {
+            let mut pcm = [0.0; 960];
+            decoder.decode(packet.payload(), &mut pcm).unwrap();
+            pcm
+        });
+        frames.collect::<Vec<_>>()
+    };
+    let (after, whole) = (decode(last + 1), decode(0));
+    let whole = &whole[whole.len() - after.len()..];
+    assert!(after.len() > 10);
+    // The first frame joins on to what each of them played last; from then on both play the same.
+    for (at, (fresh, stale)) in after.iter().zip(whole).enumerate().skip(1) {
+        let power: f32 = stale.iter().map(|sample| sample * sample).sum();
+        let difference: f32 = fresh.iter().zip(stale).map(|(a, b)| (a - b) * (a - b)).sum();
+        assert!(power > 15.0 && difference < 1e-3 * power, "frame {at}: {difference} of {power}");
+    }
+}
+
+#[test]
 fn g711_is_heard_at_its_level_on_a_clock_of_8_khz_across_the_wraps() {
     for class in [1, 2] {
         let mut pair = Pair::new(class, Weather::default(), 5);
@@ -377,12 +416,17 @@ fn a_lost_g711_packet_is_concealed() {
 
 /// A G.711 packet by mu-law.
 fn pcmu(seq: u16, timestamp: u32, payload: &[u8]) -> Vec<u8> {
+    packet(PCMU, 99, seq, timestamp, payload)
+}
+
+/// A packet as it stands on the wire.
+fn packet(payload_type: u8, ssrc: u32, seq: u16, timestamp: u32, payload: &[u8]) -> Vec<u8> {
     let header = RtpHeader {
         marker: false,
-        payload_type: number(PCMU),
+        payload_type: number(payload_type),
         seq: SeqNo::new(seq),
         timestamp: RtpTimestamp::new(timestamp),
-        ssrc: Ssrc::new(99),
+        ssrc: Ssrc::new(ssrc),
         csrcs: &[],
         extensions: &[],
     };
@@ -526,6 +570,105 @@ fn a_redundant_block_is_what_the_same_receiver_was_sent_before() {
     }
     let doubled = held_against_what_came_before(pair.ends[0].sent.iter().map(|(_, bytes)| bytes.as_slice()));
     assert!(doubled > 300, "{doubled}");
+}
+
+#[test]
+fn of_many_redundant_blocks_the_newest_are_used() {
+    let mut pair = Pair::new(0, Weather::default(), 4);
+    pair.steps(300, [400.0, 0.0]);
+    let sent: Vec<_> = pair.ends[0].sent.iter().map(|(_, b)| RtpPacket::parse(b).unwrap().payload().to_vec()).collect();
+    let mut end = End::new(0);
+    for (at, payload) in sent.iter().enumerate() {
+        let now = 1_000_000_000 + at as u64 * TICK_NS;
+        if at % 10 != 9 {
+            let block = |back: usize| RedBlock {
+                payload_type: number(OPUS),
+                offset: back as u16 * 960,
+                data: &sent[at - back],
+            };
+            let older: Vec<_> = (1..=at.min(7)).rev().map(block).collect();
+            let mut bytes = [0; MAX_PACKET];
+            let len = red::write(&mut bytes, &older, RedBlock { offset: 0, data: payload, ..block(0) }).unwrap();
+            end.receive(now - 1_000_000, &packet(RED, 5, at as u16, at as u32 * 960, &bytes[..len]));
+        }
+        end.tick(now, 0.0);
+    }
+    assert!(end.frames.recovered >= 25 && end.frames.concealed <= 4, "{:?}", end.frames);
+}
+
+#[test]
+fn a_flood_of_digits_and_restarts_does_not_crowd_out_what_is_told_of_others() {
+    let mut end = End::new(1);
+    let mut now = 1_000_000_000;
+    let mut told = 0;
+    for tick in 0..100_u32 {
+        for n in 0..60_u32 {
+            let at = (tick * 60 + n) * 1_600;
+            let digit = TelephoneEvent { event: (n % 10) as u8, end: true, volume: 10, duration: 400 };
+            end.receive(now, &packet(EVENTS_NARROW, 9, (tick * 60 + n) as u16, at, &digit.to_bytes()));
+            end.receive(now, &packet(PCMU, tick * 60 + n, 1, at, &[0xff; 160]));
+        }
+        end.tick(now, 0.0);
+        let events = std::mem::take(&mut end.events);
+        let restarts = events.iter().filter(|event| matches!(event, Event::StreamRestarted { .. })).count();
+        told += events.len() - restarts;
+        assert!(restarts <= 1, "tick {tick}: {restarts}");
+        now += TICK_NS;
+    }
+    // Sixteen digits at once and one in 80 ms, each begun and ended.
+    assert!((2 * 16..=2 * (16 + 26)).contains(&told), "{told}");
+    assert!(end.refused > 5_000, "{}", end.refused);
+}
+
+#[test]
+fn digits_without_a_source_are_not_told_under_the_next_one() {
+    let mut end = End::new(1);
+    let digit = |code| TelephoneEvent { event: code, end: true, volume: 10, duration: 800 }.to_bytes();
+    end.control.send(Command::RemoveSource(end.theirs)).unwrap();
+    end.tick(1_000_000_000, 0.0);
+    end.receive(1_010_000_000, &packet(EVENTS_NARROW, 9, 1, 1_000, &digit(5)));
+    end.tick(1_020_000_000, 0.0);
+    let next = Source::rtp(SourceId::new(77), &end.config).unwrap();
+    end.control.send(Command::AddSource(end.theirs, next)).unwrap();
+    end.receive(1_030_000_000, &packet(EVENTS_NARROW, 9, 2, 9_000, &digit(6)));
+    end.tick(1_040_000_000, 0.0);
+    assert_eq!(end.digits().0, "6");
+}
+
+#[test]
+fn a_telephone_is_not_moved_to_the_other_law() {
+    let mut pair = Pair::new(1, Weather::default(), 6);
+    let leg = pair.ends[0].leg;
+    pair.ends[0].control.send(Command::SetClass(leg, 2)).unwrap();
+    pair.steps(50, [400.0, 0.0]);
+    pair.ends[1].heard.clear();
+    pair.steps(50, [400.0, 0.0]);
+    let level = tone_level(&pair.ends[1].heard, 400.0, 16_000.0);
+    assert!((level / 0.2 - 1.0).abs() < 0.05, "{level}");
+}
+
+#[test]
+fn what_a_lane_did_not_agree_to_is_told_apart_from_a_full_ring() {
+    let mut end = End::new(1);
+    let bot = Receiver::rtp(room::bot::receiver_config(500, 0, Some(1)), &end.config).unwrap();
+    end.control.send(Command::AddReceiver(end.spare, bot)).unwrap();
+    let mut plan = PlanBuilder::new(&end.config.limits);
+    let speaker = Participant { source: Some(end.theirs), receiver: None, in_default_group: true, unmixed: false };
+    plan.participant(speaker);
+    plan.participant(Participant { source: None, receiver: Some(end.spare), unmixed: true, ..speaker });
+    end.control.publish(plan.build()).unwrap();
+    let (mut unsendable, mut lanes) = (0, 0);
+    for at in 0..20_u16 {
+        let now = 1_000_000_000 + u64::from(at) * TICK_NS;
+        let (kind, payload): (_, &[u8]) = if at < 10 { (PCMU, &[0xff; 160]) } else { (OPUS, &[0xf8, 1, 2, 3]) };
+        end.receive(now, &packet(kind, 5, at, 0, payload));
+        end.tick(now, 0.0);
+        let record = end.conversation.last_record();
+        assert_eq!(record.egress_dropped, 0);
+        unsendable += record.unsendable;
+        lanes += record.lane_packets;
+    }
+    assert!(unsendable == 10 && lanes > 0, "{unsendable} {lanes}");
 }
 
 #[test]

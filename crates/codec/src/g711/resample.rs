@@ -1,6 +1,6 @@
 //! A resampler between 8 kHz and a multiple of it: one linear-phase filter, taken apart into phases.
 //!
-//! Streaming, mono. The filter is a sinc under a Kaiser window: flat within 0.01 dB to 3.4 kHz, 60 dB down
+//! Streaming, mono. The filter is a sinc under a Kaiser window: flat within 0.02 dB to 3.4 kHz, 60 dB down
 //! from 4.2 kHz on (in between it falls; what folds there lands above 3.8 kHz). Delay: 18 samples at 8 kHz
 //! (2.25 ms) each way, exactly. Runs on media threads; memory is fixed at construction.
 
@@ -214,11 +214,11 @@ mod tests {
                 let out = run(&mut Resampler::up(ratio), &tone(hz, 4_000, 8_000.0));
                 let out = &out[400 * ratio..];
                 let level = db(amplitude(out, hz, rate));
-                assert!(level.abs() < 0.05, "x{ratio}, {hz} Hz: {level} dB");
+                assert!(level.abs() < 0.02, "x{ratio}, {hz} Hz: {level} dB");
                 for image in (1..=ratio / 2).flat_map(|n| [n as f64 * 8_000.0 - hz, n as f64 * 8_000.0 + hz]) {
                     if image < rate / 2.0 {
                         let level = db(amplitude(out, image, rate));
-                        assert!(level < -56.0, "x{ratio}, {hz} Hz: image at {image} Hz is {level} dB");
+                        assert!(level < -60.0, "x{ratio}, {hz} Hz: image at {image} Hz is {level} dB");
                     }
                 }
             }
@@ -232,13 +232,13 @@ mod tests {
             for hz in [60.0, 1_000.0, 3_000.0, 3_400.0] {
                 let out = run(&mut Resampler::down(ratio), &tone(hz, 4_000 * ratio, rate));
                 let level = db(amplitude(&out[400..], hz, 8_000.0));
-                assert!(level.abs() < 0.05, "/{ratio}, {hz} Hz: {level} dB");
+                assert!(level.abs() < 0.02, "/{ratio}, {hz} Hz: {level} dB");
             }
             for hz in [4_210.0, 4_600.0, 5_500.0, 7_000.0, 11_000.0, 15_000.0, 23_000.0] {
                 if hz < rate / 2.0 {
                     let out = run(&mut Resampler::down(ratio), &tone(hz, 4_000 * ratio, rate));
                     let peak = out[400..].iter().fold(0.0_f32, |peak, s| peak.max(s.abs()));
-                    assert!(db(f64::from(peak)) < -56.0, "/{ratio}, {hz} Hz folds in at {} dB", db(f64::from(peak)));
+                    assert!(db(f64::from(peak)) < -60.0, "/{ratio}, {hz} Hz folds in at {} dB", db(f64::from(peak)));
                 }
             }
         }

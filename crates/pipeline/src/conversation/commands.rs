@@ -8,9 +8,9 @@ use ringbuf::traits::{Consumer, Observer, Producer};
 use super::Conversation;
 use crate::command::{Command, Retired};
 use crate::groups::{self, Listener, NONE, Room};
+use crate::receiver::RtpOut;
 use crate::slots::Slot;
 use crate::telemetry::{Event, Inspection, LevelPage, SourceLevel};
-use crate::receiver::RtpOut;
 use crate::{Inlet, InletSlot, Receiver, ReceiverSlot, Source, SourceSlot, Tones};
 
 impl Conversation {
@@ -39,7 +39,6 @@ impl Conversation {
                     if let Some(receiver) = self.rtp_receiver(slot) {
                         receiver.set_red(on);
                     }
-                    self.red |= on;
                 }
                 Command::Inspect(page) => self.inspect(page),
                 Command::Levels(page) => self.read_levels(page),

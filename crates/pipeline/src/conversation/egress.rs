@@ -1,4 +1,4 @@
-//! Last stage of the tick: the same payload to every receiver of a mix, and frames to apps.
+//! Digits out, and the last stage of the tick: the same payload to every receiver of a mix, and frames to apps.
 //!
 //! Policy when a ring is full: the packet or frame is dropped, counted, and its number used up, so that
 //! the other side sees a loss and conceals it. Nothing waits and nothing grows.
@@ -6,37 +6,37 @@
 use super::Conversation;
 use crate::receiver::Draft;
 use crate::telemetry::Event;
-use crate::{FrameOutcome, bits};
+use crate::{EncodeClass, FrameOutcome, bits};
 
 impl Conversation {
     pub(super) fn send_packets(&mut self) {
-        self.send_tones();
-        let mut draft = Draft::new();
+        let (mut draft, mut red) = (Draft::new(), false);
         for index in self.present_receivers.iter() {
             let slot = self.listeners[index].slot;
-            let Some(mix) = self.mixes.get(usize::from(slot)).and_then(Option::as_deref) else { continue };
+            let Some(mix) = self.mixes.get_mut(usize::from(slot)).and_then(Option::as_deref_mut) else { continue };
             if mix.payload().is_empty() {
                 continue;
             }
             let Some(receiver) = self.receivers[index].as_mut().and_then(|(_, receiver)| receiver.rtp_out()) else {
                 continue;
             };
-            if receiver.is_dialing() {
-                continue;
+            if receiver.repeats() {
+                mix.repeated = true;
+                red = true;
             }
-            if receiver.send(self.tick, self.now, (slot, mix), &mut self.egress, &mut draft) {
-                self.record.packets_out += 1;
-            } else {
-                self.record.egress_dropped += 1;
+            if !receiver.is_dialing() {
+                let sent = receiver.send(self.tick, self.now, (slot, mix), &mut self.egress, &mut draft);
+                self.record.count_sent(sent);
             }
         }
-        if self.red {
+        if red {
             self.mixes.iter_mut().flatten().for_each(|mix| mix.remember(self.tick));
         }
     }
 
-    /// Digits, to whom they take the place of audio.
-    fn send_tones(&mut self) {
+    /// Digits, to whom they take the place of audio. Before receivers are grouped: whose digits are over goes on with
+    /// a frame that is coded for him alone, since it must not need those he was not sent.
+    pub(super) fn send_tones(&mut self) {
         let mut at = 0;
         while let Some(index) = self.dialing.next_from(at) {
             at = index + 1;
@@ -46,9 +46,16 @@ impl Conversation {
             let (packet, done) = receiver.send_tone(self.tick, self.now, &mut self.egress);
             if !receiver.is_dialing() {
                 self.dialing.remove(index);
+                let listener = &mut self.listeners[index];
+                if let Some(EncodeClass::Opus(_)) = self.classes.get(usize::from(listener.class)) {
+                    listener.unsettle(self.tick);
+                    self.resumed.insert(index);
+                    self.regroup = true;
+                }
             }
-            self.record.packets_out += u32::from(packet == Some(true));
-            self.record.egress_dropped += u32::from(packet == Some(false));
+            if let Some(sent) = packet {
+                self.record.count_sent(Some(sent));
+            }
             if done {
                 self.event(Event::TonesSent { receiver: slot });
             }

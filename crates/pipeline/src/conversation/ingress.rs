@@ -26,6 +26,7 @@ const EXHAUSTED_EVERY: u64 = 50;
 
 impl Conversation {
     pub(super) fn take_packets(&mut self) {
+        self.told.clear();
         let mut buffer = [0; MAX_PACKET];
         let mut out = [0; MAX_PACKET];
         let mut at = 0;
@@ -69,8 +70,7 @@ impl Conversation {
             Route::Refused => return false,
         };
         if let Some(Payload::TelephoneEvent { clock }) = inlet.payload(packet.payload_type()) {
-            self.take_digits(inlet, packet, source_slot, clock);
-            return true;
+            return self.take_digits(inlet, packet, source_slot, clock);
         }
         // G.711's clock of 8 kHz, told to the buffer in the one of Opus. Six turns of this one are one of that, so that
         // neither wrap shows.
@@ -99,7 +99,9 @@ impl Conversation {
         let arrival = Arrival { at, seq: packet.seq(), timestamp, payload, kind, level };
         let insert = source.insert(&arrival);
         let fresh = !matches!(insert, Insert::Ended(PacketOutcome::Duplicate));
-        for block in older.into_iter().flatten().take(OLDER_BLOCKS).filter(|block| fresh && block.offset > 0) {
+        // The oldest come first and the newest are of the most use.
+        let passed = older.map_or(0, |red| red.count().saturating_sub(1 + OLDER_BLOCKS));
+        for block in older.into_iter().flatten().skip(passed).filter(|block| fresh && block.offset > 0) {
             if inlet.payload(block.payload_type) == Some(Payload::Opus)
                 && let Some(back) = packets_back(&block)
             {
@@ -109,7 +111,7 @@ impl Conversation {
         }
         let (muted, source_id) = (source.is_muted(), source.source_id());
         self.wake(source_slot.index());
-        if restarted || insert == Insert::Restarted {
+        if (restarted || insert == Insert::Restarted) && self.told.assign(source_slot.index(), true) {
             self.event(Event::StreamRestarted { source: source_slot });
         }
         let useless = matches!(insert, Insert::Ended(PacketOutcome::Duplicate | PacketOutcome::Skipped));
@@ -132,8 +134,9 @@ impl Conversation {
         true
     }
 
-    /// Reads a packet of digits, which takes a number of the stream of audio but no part in it.
-    fn take_digits(&mut self, inlet: &mut Inlet, packet: &RtpPacket<'_>, source_slot: SourceSlot, clock: u32) {
+    /// Reads a packet of digits, which takes a number of the stream of audio but no part in it. `false` if it has more
+    /// tones than a leg may tell of.
+    fn take_digits(&mut self, inlet: &mut Inlet, packet: &RtpPacket<'_>, source_slot: SourceSlot, clock: u32) -> bool {
         if inlet.is_main(packet.ssrc()) {
             if let Some(source) = self.source(source_slot) {
                 source.note_seq(packet.seq());
@@ -146,16 +149,20 @@ impl Conversation {
                 }
             }
         }
-        if inlet.main() == Some(source_slot) {
-            inlet.tones.hear(packet.payload(), packet.timestamp(), clock, self.tick);
-            self.tell_tones(inlet);
+        if inlet.main != Some(source_slot) {
+            return true;
         }
+        let taken = inlet.tones.hear(packet.payload(), packet.timestamp(), clock, self.tick);
+        self.tell_tones(inlet);
+        taken
     }
 
     fn tell_tones(&mut self, inlet: &mut Inlet) {
-        let Some(slot) = inlet.main() else { return };
+        // Taken in any case: what was dialled without a source is not told under the next one's name.
+        let reports = inlet.tones.take_reports();
+        let Some(slot) = inlet.main else { return };
         let Some(source_id) = self.source(slot).map(|source| source.source_id()) else { return };
-        for report in inlet.tones.take_reports() {
+        for report in reports {
             self.event(match report {
                 Report::Started { digit } => Event::ToneStarted { source: slot, source_id, digit },
                 Report::Ended { digit, volume, duration } => {
@@ -178,12 +185,9 @@ impl Conversation {
             }
             let receiver = self.receivers[index].as_mut().and_then(|(_, receiver)| receiver.rtp_out());
             let Some(receiver) = receiver else { continue };
-            if receiver.forward(packet, &mut self.egress, out) {
-                self.record.packets_out += 1;
-                self.record.lane_packets += 1;
-            } else {
-                self.record.egress_dropped += 1;
-            }
+            let sent = receiver.forward(packet, &mut self.egress, out);
+            self.record.lane_packets += u32::from(sent == Some(true));
+            self.record.count_sent(sent);
         }
     }
 
@@ -205,7 +209,9 @@ impl Conversation {
         };
         self.wake(bound.index());
         self.source(bound)?.bind(source_id);
-        self.event(Event::LaneBound { source: bound, source_id });
+        if self.told.assign(bound.index(), true) {
+            self.event(Event::LaneBound { source: bound, source_id });
+        }
         Some(bound)
     }
 

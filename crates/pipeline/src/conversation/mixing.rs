@@ -67,6 +67,14 @@ impl Conversation {
             free: &mut self.free_mixes,
         };
         self.groups.regroup(&mut room);
+        // They settle anew, so that no stream but a copy for them is changed by it.
+        for index in self.resumed.iter() {
+            let slot = usize::from(self.listeners[index].slot);
+            if let Some(mix) = self.mixes.get_mut(slot).and_then(Option::as_deref_mut) {
+                mix.start_unpredicted();
+            }
+        }
+        self.resumed.clear();
     }
 
     pub(super) fn mix_and_encode(&mut self) {
@@ -97,7 +105,7 @@ impl Conversation {
             }
             self.record.encoded_mixes += u32::from(!slot.is_resting());
             if let Some(coding) = self.coding.get(usize::from(slot.class)) {
-                slot.encode(coding);
+                self.record.encode_failures += u32::from(slot.encode(coding).is_err());
             }
         }
         self.record.listeners = self.listeners.iter().filter(|l| l.present && l.class != PCM_CLASS).count() as u32;

@@ -26,6 +26,43 @@ fn sources(seeds: &[u32], config: &ConversationConfig) -> (Vec<Option<Box<Source
     seeds.iter().enumerate().map(make).unzip()
 }
 
+#[test]
+fn a_voice_that_is_turned_off_stays_so_however_many_others_have_gains() {
+    let limits = Limits { sources: 100, ..Limits::default() };
+    let config = ConversationConfig { rate: BusRate::Hz16000, limits, ..ConversationConfig::default() };
+    let seeds: Vec<u32> = (0..80).map(|seed| seed * 77 + 5).collect();
+    let (sources, frames) = sources(&seeds, &config);
+    let (mut active, onset) = (Bits::new(100), Bits::new(100));
+    (0..80).for_each(|index| active.insert(index));
+    let stage = Stage {
+        sources: &sources,
+        live: active.words(),
+        ending: false,
+        onset: onset.words(),
+        by_power: &[],
+        total: &[0.0; 320],
+    };
+    let gains: Vec<_> = (0..80).map(|source| (0, source, 0.0)).collect();
+    let mut slot = MixSlot::new(&config, 0).unwrap();
+    slot.key.copy_from_slice(active.words());
+    for _ in 0..4 {
+        slot.changed = true; // as after every regrouping
+        slot.mix(&stage, &gains);
+        assert!(slot.frame().iter().all(|sample| *sample == 0.0));
+    }
+    // A voice without a gain of its own, before the last of those that are remembered, still fades.
+    slot.changed = true;
+    let gains: Vec<_> = gains.into_iter().filter(|entry| entry.1 != 3).collect();
+    slot.mix(&stage, &gains);
+    slot.changed = true;
+    slot.key[0] &= !(1 << 3);
+    slot.mix(&stage, &gains);
+    for (at, (got, sample)) in slot.frame()[32..].iter().zip(&frames[3]).enumerate() {
+        let expected = sample * (1.0 - (at + 1) as f32 / 320.0);
+        assert!((got - expected).abs() < 1e-6, "sample {at}: {got} for {expected}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 

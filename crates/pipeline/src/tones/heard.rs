@@ -15,6 +15,11 @@ const PENDING: usize = 4;
 const DONE: usize = 8;
 /// Ticks without a packet after which a tone is over: its end was lost.
 const SILENCE: u64 = 10;
+/// Ticks a digit takes at least, with the pause behind it (80 ms): more than one in that time are told only as long as
+/// `BURST` lasts, so that one leg cannot crowd out what is told of the others.
+const TICKS_PER_TONE: u64 = 4;
+/// Tones that may come at once, after a stall of the network.
+const BURST: u32 = 16;
 /// Ticks after which a reported tone is forgotten: ten seconds.
 const FORGET: u64 = 500;
 /// Events of one packet that are looked at.
@@ -75,6 +80,9 @@ pub(crate) struct ToneReader {
     pending: [Option<Tone>; PENDING],
     done: [Option<Tone>; DONE],
     next_done: usize,
+    /// Tones that may begin now, and the tick up to which they were granted.
+    granted: u32,
+    granted_to: u64,
     /// Nothing is pending, and nothing done is remembered.
     idle: bool,
     /// Reports not yet taken; bounded by what one packet or timeout can bring.
@@ -88,19 +96,27 @@ impl ToneReader {
             pending: [None; PENDING],
             done: [None; DONE],
             next_done: 0,
+            granted: BURST,
+            granted_to: 0,
             idle: true,
             reports: Vec::with_capacity(PER_PACKET * (PENDING + 2)),
         }
     }
 
     /// Takes in a payload that came in `tick`, with the clock of its durations. Its reports must be taken before the next.
-    pub(crate) fn hear(&mut self, payload: &[u8], mut at: RtpTimestamp, clock: u32, tick: u64) {
+    /// `false` if it begins more tones than anybody can dial, which are ignored.
+    pub(crate) fn hear(&mut self, payload: &[u8], mut at: RtpTimestamp, clock: u32, tick: u64) -> bool {
+        let due = tick.saturating_sub(self.granted_to) / TICKS_PER_TONE;
+        self.granted = BURST.min(self.granted.saturating_add(u32::try_from(due).unwrap_or(BURST)));
+        self.granted_to += due * TICKS_PER_TONE;
+        let mut taken = true;
         for event in TelephoneEvent::parse_all(payload).take(PER_PACKET) {
             if event.digit().is_some() {
-                self.note(event, at, clock, tick);
+                taken &= self.note(event, at, clock, tick);
             }
             at = at.advance(event.duration.into()); // the next one follows without a gap (RFC 4733 §2.5.1.5)
         }
+        taken
     }
 
     /// Ends tones of which nothing came for long, and forgets old ones.
@@ -126,14 +142,15 @@ impl ToneReader {
         self.reports.drain(..)
     }
 
-    fn note(&mut self, event: TelephoneEvent, at: RtpTimestamp, clock: u32, tick: u64) {
+    /// Takes in one event; `false` if it is ignored because too many began lately.
+    fn note(&mut self, event: TelephoneEvent, at: RtpTimestamp, clock: u32, tick: u64) -> bool {
         let code = event.event;
         if self.done.iter().flatten().any(|tone| tone.holds(code, at)) {
-            return;
+            return true;
         }
         let place = self.pending.iter().position(|tone| tone.is_some_and(|t| t.holds(code, at) || t.goes_on(code, at)));
-        let place = place.unwrap_or_else(|| self.open(code, at, clock));
-        let Some(tone) = &mut self.pending[place] else { return };
+        let Some(place) = place.or_else(|| self.open(code, at, clock)) else { return false };
+        let Some(tone) = &mut self.pending[place] else { return true };
         tone.tick = tick;
         if tone.goes_on(code, at) {
             (tone.segment, tone.length) = (at, 0);
@@ -145,10 +162,12 @@ impl ToneReader {
                 self.end(place);
             }
         }
+        true
     }
 
-    /// Begins a tone and gives its place.
-    fn open(&mut self, code: u8, at: RtpTimestamp, clock: u32) -> usize {
+    /// Begins a tone and gives its place, unless too many began lately.
+    fn open(&mut self, code: u8, at: RtpTimestamp, clock: u32) -> Option<usize> {
+        self.granted = self.granted.checked_sub(1)?;
         let place = self.pending.iter().position(Option::is_none).unwrap_or_else(|| {
             let oldest = self.oldest();
             self.end(oldest);
@@ -160,7 +179,7 @@ impl ToneReader {
         if let Some(digit) = tone.digit() {
             self.report(Report::Started { digit });
         }
-        place
+        Some(place)
     }
 
     fn oldest(&self) -> usize {
@@ -273,6 +292,25 @@ mod tests {
         assert_eq!(reports.len(), 2, "{reports:?}");
         let Report::Ended { duration, .. } = reports[1] else { panic!("{reports:?}") };
         assert_eq!(duration.as_millis(), (0xffff + 800) / 8);
+    }
+
+    #[test]
+    fn more_tones_than_anybody_dials_are_refused_until_time_has_passed() {
+        let mut reader = ToneReader::new();
+        let mut flood = |ticks: std::ops::Range<u64>| {
+            let (mut started, mut ended, mut refused) = (0, 0, 0);
+            for n in ticks.start * 100..ticks.end * 100 {
+                refused +=
+                    u32::from(!reader.hear(&packet(3, true, 160), RtpTimestamp::new(n as u32 * 800), CLOCK, n / 100));
+                for report in reader.take_reports() {
+                    *(if matches!(report, Report::Started { .. }) { &mut started } else { &mut ended }) += 1;
+                }
+            }
+            (started, ended, refused)
+        };
+        assert_eq!(flood(100..101), (16, 16, 84));
+        assert_eq!(flood(101..141), (10, 10, 3_990), "one in 80 ms");
+        assert_eq!(flood(1_000..1_001), (16, 16, 84));
     }
 
     #[test]
