@@ -164,7 +164,7 @@ impl Service {
             remove_from_default_audio_routing_group: new.remove_from_default_audio_routing_group,
             is_muted: new.is_muted,
         })?;
-        let (participant_id, joined) = self.change(|world, now| world.join_plain(meeting, person, &leg, now))?;
+        let (participant_id, joined) = self.change(|world, _| world.join_plain(meeting, person, &leg))?;
         Ok(PlainLegView {
             participant_id,
             source_id: joined.source_id,

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::World;
 use crate::call::reason;
 use crate::clock::ServiceTime;
-use crate::meeting::{JoinTerms, MediaAnswer, MediaError, MeetingId, Member, MemberKind, PlainAnswer};
+use crate::meeting::{JoinTerms, MediaAnswer, MediaError, Meeting, MeetingId, Member, MemberKind, PlainAnswer};
 
 /// Somebody who wants to join.
 #[derive(Debug)]
@@ -23,6 +23,12 @@ pub(crate) struct PersonJoining {
     pub(crate) in_default_group: bool,
     pub(crate) muted: bool,
     pub(crate) hang_up_at: Option<ServiceTime>,
+}
+
+impl PersonJoining {
+    fn terms(&self) -> JoinTerms {
+        JoinTerms { in_default_group: self.in_default_group, muted: self.muted }
+    }
 }
 
 /// Somebody who joined.
@@ -77,26 +83,39 @@ impl World {
         person: PersonJoining,
         now: ServiceTime,
     ) -> Result<PersonJoined, PersonError> {
-        let limit = self.participants_limit;
         let connect_by = now.after(self.patience.media_setup);
+        let meeting = self.meeting_with_room(meeting_id)?;
+        let id = person.id.clone().unwrap_or_else(|| ParticipantId::from(Uuid::new_v4()));
+        let answer =
+            person.offer.as_deref().map(|offer| meeting.media.answer(&id, offer, person.terms())).transpose()?;
+        let connect_by = answer.is_some().then_some(connect_by);
+        Self::add_person(meeting, &id, person, answer.as_ref().map(|answer| answer.source_id), connect_by);
+        Ok(PersonJoined { id, answer })
+    }
+
+    fn meeting_with_room(&mut self, meeting_id: &MeetingId) -> Result<&mut Meeting, PersonError> {
+        let limit = self.participants_limit;
         let meeting =
             self.meetings.get_mut(meeting_id).ok_or_else(|| PersonError::NoMeeting(meeting_id.to_string()))?;
-        if meeting.members.len() >= limit {
-            return Err(PersonError::Full);
-        }
-        let id = person.id.unwrap_or_else(|| ParticipantId::from(Uuid::new_v4()));
-        let terms = JoinTerms { in_default_group: person.in_default_group, muted: person.muted };
-        let answer = person.offer.as_deref().map(|offer| meeting.media.answer(&id, offer, terms)).transpose()?;
-        let connect_by = answer.is_some().then_some(connect_by);
+        if meeting.members.len() >= limit { Err(PersonError::Full) } else { Ok(meeting) }
+    }
+
+    /// The last step of joining, which cannot fail: media is there already, and nobody would take it away.
+    fn add_person(
+        meeting: &mut Meeting,
+        id: &ParticipantId,
+        person: PersonJoining,
+        source_id: Option<u32>,
+        connect_by: Option<ServiceTime>,
+    ) {
         let kind = MemberKind::Person { connect_by, hang_up_at: person.hang_up_at };
         let member = Member {
-            source_id: answer.as_ref().map(|answer| answer.source_id),
+            source_id,
             in_default_group: person.in_default_group,
             muted: person.muted,
             ..Member::new(id.clone(), person.identity, person.display_name, kind)
         };
         Self::add_member(meeting, member);
-        Ok(PersonJoined { id, answer })
     }
 
     /// Lets a person join by plain RTP; everybody sees them at once. Nobody waits for their first packet.
@@ -109,21 +128,11 @@ impl World {
         meeting_id: &MeetingId,
         person: PersonJoining,
         leg: &PlainLeg,
-        now: ServiceTime,
     ) -> Result<(ParticipantId, PlainAnswer), PersonError> {
-        let meeting = self.meetings.get(meeting_id).ok_or_else(|| PersonError::NoMeeting(meeting_id.to_string()))?;
-        if meeting.members.len() >= self.participants_limit {
-            return Err(PersonError::Full);
-        }
+        let meeting = self.meeting_with_room(meeting_id)?;
         let id = ParticipantId::from(Uuid::new_v4());
-        let terms = JoinTerms { in_default_group: person.in_default_group, muted: person.muted };
-        let joined = meeting.media.plain(&id, leg, terms).map_err(PersonError::Plain)?;
-        let person = PersonJoining { id: Some(id.clone()), offer: None, ..person };
-        self.prepare_person(meeting_id, person, now)?;
-        let meeting = self.meetings.get_mut(meeting_id).expect("invariant: just found under the same lock");
-        if let Some(member) = meeting.member_mut(&id) {
-            member.source_id = Some(joined.source_id);
-        }
+        let joined = meeting.media.plain(&id, leg, person.terms()).map_err(PersonError::Plain)?;
+        Self::add_person(meeting, &id, person, Some(joined.source_id), None);
         self.publish_change(meeting_id, &id, None);
         Ok((id, joined))
     }
