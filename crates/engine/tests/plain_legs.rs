@@ -348,7 +348,10 @@ fn ports_come_from_the_range_and_its_end_is_told() {
     assert_eq!(meeting.join("ada", params.clone()).local_addr.port(), free);
     let join = |leg: &PlainLeg| meeting.conversation.join_plain(&"bea".into(), leg, JoinOptions::default());
     let full = join(&params.clone().into()).unwrap_err().to_string();
-    assert_eq!(full, format!("found no free UDP port on 127.0.0.1 from {free} to {free} (1 tried); widen the range of plain ports"));
+    assert_eq!(
+        full,
+        format!("found no free UDP port on 127.0.0.1 from {free} to {free} (1 tried); widen the range of plain ports")
+    );
     let taken = PlainLeg { params: params.clone(), local: Some(SocketAddr::from(([127, 0, 0, 1], free))) };
     let text = join(&taken).unwrap_err().to_string();
     assert!(text.contains(&free.to_string()) && text.contains("is in use; choose another port"), "{text}");
