@@ -1,8 +1,8 @@
 //! Fuzz bodies as ordinary functions: the targets are shells around these, and the corpus replays through
 //! them as tests.
 //!
-//! [`sdp()`] and [`stun`] take wire text and bytes; [`srtp`] and [`peers`] read their input as operations on a
-//! state machine. They panic only when an invariant of this crate is broken. Keys and credentials of
+//! [`sdp()`] and [`stun`] take wire text and bytes; [`srtp`], [`peers`] and [`plain`] read their input as operations
+//! on a state machine. They panic only when an invariant of this crate is broken. Keys and credentials of
 //! [`peers`] are random, so two runs of one input may differ in what a corrupted byte does.
 
 use std::collections::VecDeque;
@@ -10,14 +10,16 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
+use antiphon_rtp::rtcp::RtcpWriter;
 use antiphon_rtp::{PayloadType, RtpHeader, RtpTimestamp, SeqNo, Ssrc};
 
 use crate::Identity;
 use crate::ice::stun::{IntegrityKey, StunMessage};
 use crate::negotiate::{OurSsrcs, Taken, answer_sections, match_answer};
 use crate::peer::{Peer, PeerConfig, PeerEvent, Received};
-use crate::sdp::{self, Fingerprint, IceCredentials, LocalDescription, Setup};
-use crate::srtp::{Inbound, MAX_OVERHEAD, MasterKey, Outbound, Profile};
+use crate::plain::{PlainParams, PlainPeer, Remote};
+use crate::sdp::{self, Codec, Fingerprint, IceCredentials, LocalDescription, Setup};
+use crate::srtp::{Inbound, KeyPair, MAX_OVERHEAD, MasterKey, Outbound, Profile};
 
 /// Reads `data` as a session description; answers what is accepted, and reads the answer.
 ///
@@ -219,17 +221,7 @@ impl Side {
     }
 
     fn send_media(&mut self, now: Instant, seq: u16, to: &mut Self) -> bool {
-        let header = RtpHeader {
-            marker: false,
-            payload_type: PayloadType::new(111).expect("invariant: 111 has seven bits"),
-            seq: SeqNo::new(seq),
-            timestamp: RtpTimestamp::new(u32::from(seq) * 960),
-            ssrc: Ssrc::new(77),
-            csrcs: &[],
-            extensions: &[],
-        };
-        let mut buf = [0; 200];
-        let len = header.write(&mut buf, b"frame").expect("invariant: a short packet fits");
+        let (mut buf, len) = frame(77, seq);
         let plain = buf[..len].to_vec();
         let Ok((len, _)) = self.peer.protect(now, &mut buf, len) else { return false };
         let received = to.peer.handle_datagram(now, self.address, &mut buf[..len]);
@@ -249,6 +241,179 @@ impl Side {
             self.closed = matches!(event, PeerEvent::Closed(_));
         }
     }
+}
+
+/// Runs `data` as what comes to a plain peer, from a right sender and from others, with SRTP or without, and as what it
+/// sends; and reads some of it as SRTP keys. Returns how many media packets were taken.
+///
+/// # Panics
+/// If a datagram is not counted exactly once, if SRTP believes what nobody sealed, if what is sent is not what was
+/// given, or if a peer says anything after its end.
+pub fn plain(data: &[u8]) -> usize {
+    let mut input = Input(data);
+    let setup = input.byte();
+    let key =
+        |byte| MasterKey::new(Profile::Aes128CmSha1_80, [byte; 16], &[3; 14]).expect("invariant: 14 bytes of salt");
+    let keys = (setup & 1 != 0).then(|| KeyPair { local: key(1), remote: key(2) });
+    let remote = if setup & 2 != 0 { Remote::Fixed(address(0)) } else { Remote::Symmetric { first: None } };
+    let idle = (setup & 4 != 0).then(|| Duration::from_secs(3));
+    let params = PlainParams { tones: Some(101), srtp: keys, idle, ..PlainParams::new(remote, Codec::Opus, 111) };
+    let mut now = Instant::now();
+    let mut far = Far::new(now, &params);
+    let mut seq = 0_u16;
+    while !input.is_empty() {
+        let op = input.byte();
+        let from = address(u16::from(op >> 3 & 3));
+        let ssrc = 77 + u32::from(op >> 5 & 1);
+        match op & 7 {
+            0 | 1 => far.receive(now, from, input.chunk(), op & 0x20 != 0),
+            2 | 3 => {
+                seq = seq.wrapping_add(u16::from(input.byte()).wrapping_sub(3));
+                let (packet, len) = frame(ssrc, seq);
+                far.receive(now, from, &packet[..len], true);
+            }
+            4 => {
+                let (mut report, us) = ([0; 64], Ssrc::new(ssrc));
+                let mut writer = RtcpWriter::new(&mut report);
+                let written = writer.receiver_report(us, &[]).and_then(|()| match op >> 6 & 1 {
+                    0 => Ok(()),
+                    _ => writer.bye(&[us], None),
+                });
+                written.expect("invariant: a short report fits");
+                let len = writer.finish();
+                far.receive(now, from, &report[..len], true);
+            }
+            5 => {
+                now += Duration::from_millis(u64::from(input.byte()) * 20);
+                far.pass(now);
+            }
+            6 => far.listen(now),
+            _ => sdes(&String::from_utf8_lossy(input.chunk())),
+        }
+    }
+    far.media
+}
+
+/// A key text under each suite: what is read is a key of that suite.
+fn sdes(text: &str) {
+    for suite in [Profile::AeadAes128Gcm.sdes_name(), Profile::Aes128CmSha1_80.sdes_name(), text] {
+        for key in [text, &format!("inline:{text}")] {
+            if let Ok(key) = MasterKey::from_sdes(suite, key) {
+                assert_eq!(key.profile().sdes_name(), suite);
+            }
+        }
+    }
+}
+
+/// A plain peer, and the far end's half of its SRTP.
+struct Far {
+    peer: PlainPeer,
+    srtp: Option<(Outbound, Inbound)>,
+    sent: u16,
+    media: usize,
+    /// All datagrams that came before the end, and those of them that were RTCP.
+    datagrams: u64,
+    control: u64,
+    /// What the peer could not send.
+    unsent: u64,
+    closed: bool,
+}
+
+impl Far {
+    fn new(now: Instant, params: &PlainParams) -> Self {
+        params.validate().expect("invariant: the parameters are good");
+        let unix_now = Duration::from_secs(1_700_000_000);
+        let peer = PlainPeer::new(now, params, 2, unix_now).expect("invariant: the system has randomness");
+        let srtp = params.srtp.as_ref().map(|keys| (Outbound::new(&keys.remote), Inbound::new(&keys.local, 2)));
+        Self { peer, srtp, sent: 0, media: 0, datagrams: 0, control: 0, unsent: 0, closed: false }
+    }
+
+    /// `sealed` packets are those of who has the keys, if there are any.
+    fn receive(&mut self, now: Instant, from: SocketAddr, plain: &[u8], sealed: bool) {
+        let mut datagram = plain.to_vec();
+        let mut authentic = self.srtp.is_none();
+        if let Some((outbound, _)) = self.srtp.as_mut().filter(|_| sealed) {
+            datagram.resize(plain.len() + MAX_OVERHEAD, 0);
+            let rtcp = plain.get(1).is_some_and(|second| (192..224).contains(second));
+            let protect = if rtcp { Outbound::protect_rtcp } else { Outbound::protect_rtp };
+            let Ok(len) = protect(outbound, &mut datagram, plain.len()) else { return };
+            datagram.truncate(len);
+            authentic = true;
+        }
+        self.datagrams += u64::from(!self.closed);
+        match self.peer.handle_datagram(now, from, &mut datagram) {
+            Received::Media { len } => {
+                assert!(authentic && !self.closed, "media was believed that nobody sent");
+                assert_eq!(&datagram[..len], plain);
+                self.media += 1;
+            }
+            Received::Control => {
+                assert!(authentic && !self.closed, "a report was believed that nobody sent");
+                self.control += 1;
+            }
+            Received::Dropped(_) => {}
+        }
+        self.drain();
+        let stats = self.peer.stats();
+        assert_eq!(stats.packets_received, self.media as u64);
+        let refused = stats.drops.total() - self.unsent;
+        assert_eq!(refused + stats.packets_received + self.control, self.datagrams, "not counted once");
+    }
+
+    fn pass(&mut self, now: Instant) {
+        for _ in 0..100 {
+            if self.peer.poll_timeout().is_none_or(|deadline| deadline > now) {
+                return;
+            }
+            self.peer.handle_timeout(now);
+            self.drain();
+        }
+        panic!("a hundred timeouts at one time: the deadline does not move");
+    }
+
+    /// The peer sends a frame.
+    fn listen(&mut self, now: Instant) {
+        self.sent = self.sent.wrapping_add(1);
+        let (mut buf, len) = frame(self.peer.negotiated().mix.ssrc.as_u32(), self.sent);
+        let plain = buf[..len].to_vec();
+        let Ok((len, _)) = self.peer.protect(now, &mut buf, len) else {
+            self.unsent += 1;
+            return;
+        };
+        let len = match &mut self.srtp {
+            Some((_, inbound)) => inbound.unprotect_rtp(&mut buf[..len]).map(|unprotected| unprotected.len),
+            None => Ok(len),
+        };
+        assert_eq!(len.map(|len| &buf[..len]), Ok(&plain[..]));
+    }
+
+    fn drain(&mut self) {
+        while let Some((_, mut datagram)) = self.peer.poll_transmit() {
+            if let Some((_, inbound)) = &mut self.srtp {
+                assert!(inbound.unprotect_rtcp(&mut datagram).is_ok(), "we cannot read its report");
+            }
+        }
+        while let Some(event) = self.peer.poll_event() {
+            assert!(!self.closed, "{event:?} after the end");
+            self.closed = matches!(event, PeerEvent::Closed(_));
+        }
+    }
+}
+
+/// A short packet of Opus and its length.
+fn frame(ssrc: u32, seq: u16) -> ([u8; 200], usize) {
+    let header = RtpHeader {
+        marker: false,
+        payload_type: PayloadType::new(111).expect("invariant: 111 has seven bits"),
+        seq: SeqNo::new(seq),
+        timestamp: RtpTimestamp::new(u32::from(seq) * 960),
+        ssrc: Ssrc::new(ssrc),
+        csrcs: &[],
+        extensions: &[],
+    };
+    let mut buf = [0; 200];
+    let len = header.write(&mut buf, b"frame").expect("invariant: a short packet fits");
+    (buf, len)
 }
 
 fn address(host: u16) -> SocketAddr {

@@ -19,6 +19,13 @@ fn srtp_seeds_are_protected_and_back() {
 }
 
 #[test]
+fn plain_peers_take_what_is_theirs_and_count_the_rest() {
+    let mut taken = 0;
+    replay("plain", |data| taken += fuzz::plain(data));
+    assert!(taken >= 200, "only {taken} media packets were taken: the seeds no longer reach the peer");
+}
+
+#[test]
 fn peers_survive_what_a_network_does_to_them() {
     let mut arrived = 0;
     replay("peers", |data| arrived += fuzz::peers(data));
