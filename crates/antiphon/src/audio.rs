@@ -121,17 +121,15 @@ impl AudioSocket {
     /// Says `samples` (in the socket's format), waiting while the queue of half a second is full.
     ///
     /// Returns when the last sample is queued, not when it is heard. In a format that is converted, up to 15 ms stay in
-    /// the conversion until more is said or [`finish`](Self::finish) is called. If cancelled, part may be said.
+    /// the conversion until more is said or [`finish`](Self::finish) is called. If cancelled, whole frames of 20 ms from
+    /// the beginning may be said: 20 ms or less are said or not, never in part.
     ///
     /// # Errors
     /// [`AudioEnded`].
     pub async fn speak(&self, samples: &[i16]) -> Result<(), AudioEnded> {
         let mut mouth = self.shared.mouth.lock().await;
         for piece in samples.chunks(self.format().frame_len()) {
-            if let Some(mouth) = mouth.as_mut() {
-                mouth.take(piece, Instant::now());
-            }
-            self.deliver(&mut mouth).await?;
+            self.say(&mut mouth, |mouth| mouth.take(piece, Instant::now())).await?;
         }
         if self.is_closed() { Err(AudioEnded) } else { Ok(()) }
     }
@@ -142,27 +140,27 @@ impl AudioSocket {
     /// [`AudioEnded`].
     pub async fn finish(&self) -> Result<(), AudioEnded> {
         let mut mouth = self.shared.mouth.lock().await;
-        if let Some(mouth) = mouth.as_mut() {
-            mouth.finish();
-        }
-        self.deliver(&mut mouth).await
+        self.say(&mut mouth, Mouth::finish).await?;
+        if self.is_closed() { Err(AudioEnded) } else { Ok(()) }
     }
 
     /// Says mono samples of the call's own rate.
     pub(crate) async fn speak_converted(&self, samples: &[i16]) -> Result<(), AudioEnded> {
         let mut mouth = self.shared.mouth.lock().await;
         for piece in samples.chunks(self.format().bus_rate().frame_samples()) {
-            if let Some(mouth) = mouth.as_mut() {
-                mouth.take_converted(piece);
-            }
-            self.deliver(&mut mouth).await?;
+            self.say(&mut mouth, |mouth| mouth.take_converted(piece)).await?;
         }
         if self.is_closed() { Err(AudioEnded) } else { Ok(()) }
     }
 
-    /// Waits until all that waits in the mouth is in the ring.
-    async fn deliver(&self, mouth: &mut Option<Mouth>) -> Result<(), AudioEnded> {
-        self.next(|| mouth.as_mut()?.deliver().then_some(())).await.ok_or(AudioEnded)
+    /// Lets the mouth take 20 ms at most. First it waits for room, then it takes without waiting again, so that a call
+    /// that is cancelled while it waits has taken nothing.
+    async fn say(&self, mouth: &mut Option<Mouth>, take: impl FnOnce(&mut Mouth)) -> Result<(), AudioEnded> {
+        self.next(|| mouth.as_mut()?.has_room().then_some(())).await.ok_or(AudioEnded)?;
+        let mouth = mouth.as_mut().ok_or(AudioEnded)?;
+        take(mouth);
+        mouth.deliver();
+        Ok(())
     }
 
     /// Samples per channel, of the socket's rate, said and not yet sent.
@@ -272,6 +270,46 @@ impl AsRawFd for WakeFd {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use antiphon_engine::{Engine, EngineConfig, SessionOptions};
+    use std::future::poll_fn;
+    use std::pin::pin;
+    use std::task::Poll;
+
+    /// A socket with its rings, in a session that nobody has answered.
+    fn socket() -> (AudioSocket, Arc<MediaSession>, Engine) {
+        let engine = Engine::client(EngineConfig::default()).unwrap();
+        let session = Arc::new(engine.session(SessionOptions::new(|_| {})).unwrap());
+        let port = session.take_audio().unwrap();
+        let audio = AudioSocket::open(AudioFormat::PCM_16K, port, &session, Arc::new(Talk::new())).unwrap();
+        (audio, session, engine)
+    }
+
+    #[tokio::test]
+    async fn a_cancelled_call_that_found_no_room_has_said_nothing() {
+        let (audio, _session, _engine) = socket();
+        let frame = [1; 320];
+        let (mut said, mut cancelled) = (0, 0);
+        while cancelled < 100 {
+            let polled = {
+                let mut speak = pin!(audio.speak(&frame)); // dropped before `queued` asks for the mouth
+                poll_fn(|context| Poll::Ready(speak.as_mut().poll(context))).await
+            };
+            match polled {
+                Poll::Ready(done) => said += done.map(|()| 1).unwrap(),
+                Poll::Pending => cancelled += 1,
+            }
+            let queued = audio.queued().await;
+            assert!(queued <= said * 320, "{queued} samples queued by {said} calls that were not cancelled");
+        }
+    }
+
+    #[tokio::test]
+    async fn after_the_end_neither_speaking_nor_finishing_succeeds() {
+        let (audio, _session, _engine) = socket();
+        assert_eq!((audio.speak(&[1; 320]).await, audio.finish().await), (Ok(()), Ok(())));
+        audio.close();
+        assert_eq!((audio.speak(&[1; 320]).await, audio.finish().await), (Err(AudioEnded), Err(AudioEnded)));
+    }
 
     #[tokio::test]
     async fn a_call_whose_media_the_service_hosts_neither_hears_nor_speaks() {

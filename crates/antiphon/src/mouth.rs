@@ -20,6 +20,8 @@ pub(crate) struct Mouth {
     left: Option<i16>,
     /// At the call's rate and not in the ring yet.
     waiting: Vec<i16>,
+    /// 20 ms at the call's rate.
+    piece: usize,
     /// When something was said last.
     said: Option<Instant>,
 }
@@ -27,7 +29,8 @@ pub(crate) struct Mouth {
 impl Mouth {
     pub(crate) fn new(ring: AppMouth, format: AudioFormat) -> Self {
         let converter = format.is_converted().then(|| Converter::new(format.sample_rate(), format.bus_rate().hz()));
-        Self { ring, stereo: format.channels() == 2, converter, left: None, waiting: Vec::new(), said: None }
+        let (stereo, piece) = (format.channels() == 2, format.bus_rate().frame_samples());
+        Self { ring, stereo, converter, left: None, waiting: Vec::new(), piece, said: None }
     }
 
     /// Samples of the call's rate that are queued.
@@ -35,7 +38,8 @@ impl Mouth {
         self.ring.queued() + self.waiting.len()
     }
 
-    /// Takes samples in the socket's format; [`Mouth::deliver`] then puts them into the ring.
+    /// Takes samples in the socket's format, 20 ms at most once it [has room](Mouth::has_room); [`Mouth::deliver`] then
+    /// puts them into the ring.
     pub(crate) fn take(&mut self, samples: &[i16], now: Instant) {
         let paused = self.said.is_none_or(|said| now.saturating_duration_since(said) > PAUSE);
         if paused && self.queued() == 0 {
@@ -85,5 +89,10 @@ impl Mouth {
         let said = self.ring.speak(&self.waiting);
         self.waiting.drain(..said);
         self.waiting.is_empty()
+    }
+
+    /// Whether nothing waits and 20 ms more would fit: what is taken then is in the ring at once.
+    pub(crate) fn has_room(&mut self) -> bool {
+        self.deliver() && self.ring.vacant() >= self.piece
     }
 }
