@@ -69,7 +69,10 @@ struct End {
 
 impl End {
     fn new(class: u8) -> Self {
-        let limits = Limits::for_participants(3);
+        Self::with_limits(class, Limits::for_participants(3))
+    }
+
+    fn with_limits(class: u8, limits: Limits) -> Self {
         let config = ConversationConfig {
             rate: BusRate::Hz16000,
             limits,
@@ -286,6 +289,20 @@ fn each_digit_arrives_exactly_once_both_ways_whatever_the_network_does() {
         let started = pair.ends[1].events.iter().filter(|event| matches!(event, Event::ToneStarted { .. })).count();
         assert_eq!(started, ALL.len(), "seed {seed}");
     }
+}
+
+#[test]
+fn each_row_of_digits_is_told_of_though_the_events_were_full_as_it_ended() {
+    let mut end = End::with_limits(0, Limits { events: 1, ..Limits::for_participants(3) });
+    for row in ["1", "2", "3"] {
+        end.control.send(Command::SendTones(end.leg, Tones::new(row).unwrap())).unwrap();
+    }
+    let ticks: Vec<u64> = (1..100).map(|tick| tick * TICK_NS).collect();
+    for now in &ticks[..80] {
+        alloc_guard::forbid(|| end.conversation.tick(MonoTime::from_nanos(*now))); // and nobody looks
+    }
+    ticks[80..].iter().for_each(|now| end.tick(*now, 0.0));
+    assert_eq!(end.events, [Event::TonesSent { receiver: end.leg }; 3]);
 }
 
 #[test]
@@ -586,7 +603,7 @@ fn of_many_redundant_blocks_the_newest_are_used() {
                 offset: back as u16 * 960,
                 data: &sent[at - back],
             };
-            let older: Vec<_> = (1..=at.min(7)).rev().map(block).collect();
+            let older: Vec<_> = (1..=at.min(14)).rev().map(block).collect();
             let mut bytes = [0; MAX_PACKET];
             let len = red::write(&mut bytes, &older, RedBlock { offset: 0, data: payload, ..block(0) }).unwrap();
             end.receive(now - 1_000_000, &packet(RED, 5, at as u16, at as u32 * 960, &bytes[..len]));
