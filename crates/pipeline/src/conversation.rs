@@ -60,7 +60,7 @@ pub struct Conversation {
     present_receivers: Bits,
     lane_receivers: Bits,
     app_receivers: Bits,
-    /// Receivers that get digits in place of audio.
+    /// Receivers that get digits in place of audio, or whose rows have not all been told of.
     dialing: Bits,
     /// Those whose digits ended in this tick.
     resumed: Bits,

@@ -132,6 +132,8 @@ pub(crate) struct RtpOut {
     /// Packets carry the frame before too.
     red: bool,
     tones: Option<ToneSender>,
+    /// Rows of digits that are out, of which nobody could be told yet.
+    pub(crate) untold: u8,
 }
 
 struct AppOut {
@@ -175,6 +177,7 @@ impl Receiver {
             step,
             red: false,
             tones: config.tones.map(|_| ToneSender::new()),
+            untold: 0,
         };
         let spare = Some(MixSlot::new(conversation, config.class)?);
         Ok(Box::new(Self { kind: Kind::Rtp(out), class: config.class, spare }))

@@ -5,8 +5,9 @@
 
 use super::Conversation;
 use crate::receiver::Draft;
-use crate::telemetry::Event;
+use crate::telemetry::{Event, TimedEvent};
 use crate::{EncodeClass, FrameOutcome, bits};
+use ringbuf::traits::Producer;
 
 impl Conversation {
     pub(super) fn send_packets(&mut self) {
@@ -43,21 +44,30 @@ impl Conversation {
             let Some((slot, receiver)) = &mut self.receivers[index] else { continue };
             let slot = *slot;
             let Some(receiver) = receiver.rtp_out() else { continue };
-            let (packet, done) = receiver.send_tone(self.tick, self.now, &mut self.egress);
-            if !receiver.is_dialing() {
-                self.dialing.remove(index);
+            if receiver.is_dialing() {
+                let (packet, done) = receiver.send_tone(self.tick, self.now, &mut self.egress);
+                receiver.untold = receiver.untold.saturating_add(u8::from(done));
                 let listener = &mut self.listeners[index];
-                if let Some(EncodeClass::Opus(_)) = self.classes.get(usize::from(listener.class)) {
+                if !receiver.is_dialing()
+                    && let Some(EncodeClass::Opus(_)) = self.classes.get(usize::from(listener.class))
+                {
                     listener.unsettle(self.tick);
                     self.resumed.insert(index);
                     self.regroup = true;
                 }
+                if let Some(sent) = packet {
+                    self.record.count_sent(Some(sent));
+                }
             }
-            if let Some(sent) = packet {
-                self.record.count_sent(Some(sent));
+            // Whoever counts rows must hear of each: where the ring is full, this event waits.
+            let event = Event::TonesSent { receiver: slot };
+            while receiver.untold > 0
+                && self.events.try_push(TimedEvent { tick: self.tick, at: self.now, event }).is_ok()
+            {
+                receiver.untold -= 1;
             }
-            if done {
-                self.event(Event::TonesSent { receiver: slot });
+            if !receiver.is_dialing() && receiver.untold == 0 {
+                self.dialing.remove(index);
             }
         }
     }
