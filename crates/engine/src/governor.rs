@@ -98,6 +98,9 @@ pub struct GovernorStats {
     pub lowered: StepCounts,
     /// Steps up so far.
     pub restored: StepCounts,
+    /// Steps down that ended without a step up, because they limited nothing any more: whoever they were for fell silent
+    /// or left. Giving them back costs nothing, so it is no trial either: should the load return, so do they.
+    pub lapsed: StepCounts,
     /// Ticks done below full effort.
     pub limited_ticks: u64,
 }
@@ -158,6 +161,8 @@ impl Ceiling {
 #[derive(Debug)]
 pub(crate) struct Governor {
     stats: GovernorStats,
+    /// The rungs counted on the way down, a bit each: those passed because they saved nothing are not.
+    taken: u16,
     hot: u32,
     roomy: u32,
     hold: u32,
@@ -167,7 +172,7 @@ pub(crate) struct Governor {
 
 impl Governor {
     pub(crate) fn new() -> Self {
-        Self { stats: GovernorStats::default(), hot: 0, roomy: 0, hold: HOLD, trial: None }
+        Self { stats: GovernorStats::default(), taken: 0, hot: 0, roomy: 0, hold: HOLD, trial: None }
     }
 
     pub(crate) fn stats(&self) -> &GovernorStats {
@@ -221,6 +226,7 @@ impl Governor {
         };
         self.stats.level = next as u8 + 1;
         self.stats.lowered.count(RUNGS[next].0);
+        self.taken |= 1 << next;
         if self.trial.take().is_some() {
             self.hold = (self.hold * 2).min(LONGEST_HOLD);
         }
@@ -231,18 +237,21 @@ impl Governor {
         self.hot = 0;
         self.roomy = 0;
         let mut now = limited(self.effort(), ceiling);
-        let mut taken = false;
+        let mut risen = false;
         for rung in (0..usize::from(self.stats.level)).rev() {
             let above = limited(effort_at(rung), ceiling);
             if above != now {
-                if taken {
+                if risen {
                     return;
                 }
-                taken = true;
+                risen = true;
                 now = above;
                 self.stats.restored.count(RUNGS[rung].0);
                 self.trial = Some(0);
+            } else if self.taken & (1 << rung) != 0 {
+                self.stats.lapsed.count(RUNGS[rung].0);
             }
+            self.taken &= !(1 << rung);
             self.stats.level = rung as u8;
         }
     }
@@ -307,6 +316,7 @@ pub(crate) struct Gauge {
     level: AtomicU8,
     lowered: [AtomicU64; 3],
     restored: [AtomicU64; 3],
+    lapsed: [AtomicU64; 3],
     limited_ticks: AtomicU64,
 }
 
@@ -316,7 +326,8 @@ impl Gauge {
     pub(crate) fn show(&self, stats: &GovernorStats) {
         self.level.store(stats.level, Ordering::Relaxed);
         self.limited_ticks.store(stats.limited_ticks, Ordering::Relaxed);
-        for (to, steps) in [(&self.lowered, &stats.lowered), (&self.restored, &stats.restored)] {
+        let all = [(&self.lowered, &stats.lowered), (&self.restored, &stats.restored), (&self.lapsed, &stats.lapsed)];
+        for (to, steps) in all {
             for (to, count) in to.iter().zip([steps.complexity, steps.bitrate, steps.talkers]) {
                 to.store(count, Ordering::Relaxed);
             }
@@ -332,6 +343,7 @@ impl Gauge {
             level: self.level.load(Ordering::Relaxed),
             lowered: steps(&self.lowered),
             restored: steps(&self.restored),
+            lapsed: steps(&self.lapsed),
             limited_ticks: self.limited_ticks.load(Ordering::Relaxed),
         }
     }

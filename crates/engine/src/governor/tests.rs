@@ -166,7 +166,12 @@ fn rungs_that_save_nothing_are_neither_taken_nor_counted() {
         governor.note(idle, Ceiling { talkers: 0, ..poor });
     }
     assert_eq!(governor.stats().restored, StepCounts { complexity: 1, bitrate: 0, talkers: 0 });
+    assert_eq!(governor.stats().lapsed, StepCounts { complexity: 0, bitrate: 0, talkers: 3 }, "nobody was left to mix");
     assert_eq!(governor.effort(), Effort::FULL);
+    // The gauge shows it as it is.
+    let gauge = Gauge::default();
+    gauge.show(governor.stats());
+    assert_eq!(gauge.read(), *governor.stats());
 }
 
 proptest! {
