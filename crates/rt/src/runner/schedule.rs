@@ -26,8 +26,12 @@ pub struct Wake {
 
 impl Schedule {
     /// A row whose first deadline is one period after `start`.
+    ///
+    /// # Panics
+    /// If the period is zero.
     #[must_use]
     pub fn new(start: MonoTime, period: Duration) -> Self {
+        assert!(!period.is_zero(), "a schedule's period must not be zero");
         Self { deadline: start + period, period }
     }
 
@@ -70,6 +74,12 @@ mod tests {
             assert_eq!(wake, Wake { lateness: Duration::from_millis(lateness), skipped }, "woken at {at}");
             assert_eq!(schedule.deadline(), ms(next), "woken at {at}");
         }
+    }
+
+    #[test]
+    #[should_panic(expected = "a schedule's period must not be zero")]
+    fn a_period_of_zero_is_refused_before_it_divides() {
+        let _ = Schedule::new(ms(100), Duration::ZERO);
     }
 
     proptest! {
