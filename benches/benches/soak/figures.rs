@@ -2,7 +2,7 @@
 
 use super::room::SoakRoom;
 use super::watch::Sample;
-use antiphon_engine::GovernorStats;
+use antiphon_engine::{FrameCounts, GovernorStats};
 use hdrhistogram::Histogram;
 use ringbuf::HeapCons;
 use ringbuf::traits::Consumer;
@@ -10,6 +10,8 @@ use std::time::Duration;
 
 /// How much memory may grow after warming up, in percent.
 const GROWTH: u64 = 5;
+/// How far the load may be from the one asked for, in thousandths of a core.
+const OFF: u64 = 50;
 
 /// Sums over some time.
 struct Sums {
@@ -128,11 +130,11 @@ impl Figures {
     }
 
     /// The end of it. `false` if something was not as it must be.
-    pub(crate) fn summary(&self, rooms: &[SoakRoom], governor: GovernorStats, resident: &[u64]) -> bool {
+    pub(crate) fn summary(&self, rooms: &[SoakRoom], governor: GovernorStats, resident: &[u64], percent: u64) -> bool {
         let all = &self.all;
         if all.ticks == 0 {
-            println!("stopped before the load was found: nothing to say");
-            return true;
+            println!("FAILED: stopped before the load was found: nothing to say");
+            return false;
         }
         println!("\n{} ticks of {} rooms, {:.1} % of a core", all.ticks, rooms.len(), all.busy() as f64 / 10.0);
         println!("{:22} {:>8} {:>8} {:>8} {:>8}", "microseconds", "p50", "p99", "p99.9", "max");
@@ -150,15 +152,24 @@ impl Figures {
             }
         }
         println!("ticks skipped: {}; by the canary: {}", all.skipped, all.canary_skipped);
-        let (down, up) = (governor.lowered, governor.restored);
-        println!(
-            "governor steps in all, warm-up too: down {} complexity, {} bitrate, {} talkers; up {}, {}, {}; now at level {}",
-            down.complexity, down.bitrate, down.talkers, up.complexity, up.bitrate, up.talkers, governor.level,
-        );
+        println!("governor steps in all, warm-up too; now at level {}", governor.level);
+        for (name, of) in [("down", governor.lowered), ("up", governor.restored), ("lapsed", governor.lapsed)] {
+            println!("{name:6} {} complexity, {} bitrate, {} talkers", of.complexity, of.bitrate, of.talkers);
+        }
         let churn = rooms.iter().fold((0, 0, 0), |(j, l, p), room| (j + room.joins, l + room.leaves, p + room.plans));
         println!("joins {}, leaves {}, plans {}", churn.0, churn.1, churn.2);
         let packets: u64 = rooms.iter().map(|room| room.packets_out).sum();
-        println!("packets out: {packets}; refused for want of room: {}", rooms.iter().map(|r| r.dropped).sum::<u64>());
+        let dropped: u64 = rooms.iter().map(|room| room.dropped).sum();
+        println!("packets out: {packets}; refused for want of room: {dropped}");
+        let (mut frames, mut late) = (FrameCounts::default(), 0);
+        for room in rooms {
+            frames.merge(&room.frames);
+            late += room.late;
+        }
+        println!(
+            "frames: {} decoded, {} recovered, {} concealed, {} skipped, {} comfort; packets late: {late}",
+            frames.decoded, frames.recovered, frames.concealed, frames.skipped, frames.comfort,
+        );
         println!("heap calls on the media thread: {}", all.heap);
         let mib: Vec<String> = resident.iter().map(|kib| format!("{:.1}", *kib as f64 / 1_024.0)).collect();
         println!("resident MiB, from after the warm-up to the end: {}", mib.join(", "));
@@ -167,7 +178,10 @@ impl Figures {
         let checks = [
             ("memory is flat", flat),
             ("the media thread left the heap alone", all.heap == 0),
-            ("packets flowed", packets > 0),
+            ("packets flowed, and all found room", packets > 0 && dropped == 0),
+            ("voices were heard: more was decoded than concealed", frames.decoded > frames.concealed),
+            ("the load was within 5 points of what was asked", all.busy().abs_diff(percent * 10) <= OFF),
+            ("no more ticks were skipped than by the canary", all.skipped <= all.canary_skipped),
         ];
         for (name, good) in checks {
             println!("{} {name}", if good { "ok    " } else { "FAILED" });

@@ -3,8 +3,8 @@
 use antiphon_benches::{config, inlet_config, opus, receiver_config, speech_packets};
 use antiphon_engine::HostDesk;
 use antiphon_pipeline::{
-    Command, Control, Conversation, ConversationConfig, Inlet, InletSlot, Participant, PlanBuilder, Receiver,
-    ReceiverSlot, Retired, Slots, Source, SourceSlot,
+    Command, Control, Conversation, ConversationConfig, FrameCounts, Inlet, InletSlot, Participant, PlanBuilder,
+    Receiver, ReceiverSlot, Retired, Slots, Source, SourceSlot,
 };
 use antiphon_rt::MonoTime;
 use antiphon_rt::packet_ring::{MAX_PACKET, PacketMeta, PacketReceiver, PacketSender, packet_ring};
@@ -51,6 +51,8 @@ pub(crate) struct SoakRoom {
     pub(crate) plans: u64,
     pub(crate) packets_out: u64,
     pub(crate) dropped: u64,
+    pub(crate) frames: FrameCounts,
+    pub(crate) late: u64,
 }
 
 impl SoakRoom {
@@ -79,6 +81,8 @@ impl SoakRoom {
             plans: 0,
             packets_out: 0,
             dropped: 0,
+            frames: FrameCounts::default(),
+            late: 0,
         };
         (0..FIRST).for_each(|_| room.join());
         room
@@ -205,6 +209,8 @@ impl SoakRoom {
         }
         while let Some(record) = self.control.next_record() {
             self.dropped += u64::from(record.egress_dropped);
+            self.frames.merge(&record.frames);
+            self.late += record.packets.late;
         }
         while self.control.next_event().is_some() {}
         while let Some(retired) = self.control.next_retired() {
