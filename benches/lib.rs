@@ -19,6 +19,41 @@ const LEVEL_EXTENSION: u8 = 1;
 /// A DTX packet: the table of contents of a 20 ms SILK frame and nothing else.
 const DTX: &[u8] = &[0x08];
 
+/// Options that no value follows: criterion's, the test harness's and cargo's.
+const FLAGS: [&str; 10] = [
+    "--bench",
+    "--test",
+    "--list",
+    "--exact",
+    "--quick",
+    "--quiet",
+    "--verbose",
+    "--noplot",
+    "--discard-baseline",
+    "--nocapture",
+];
+
+/// Whether this run asks for a bench that criterion does not choose: no filter is given, or one that speaks of it. Filters
+/// are what is neither an option nor an option's value.
+#[must_use]
+pub fn is_asked_for(bench: &str, arguments: impl IntoIterator<Item = String>) -> bool {
+    let (mut filters, mut value_next) = (0, false);
+    for argument in arguments {
+        if std::mem::take(&mut value_next) {
+            continue;
+        }
+        if argument.starts_with('-') {
+            value_next = argument.starts_with("--") && !argument.contains('=') && !FLAGS.contains(&argument.as_str());
+            continue;
+        }
+        if argument.contains(bench) || bench.contains(&argument) {
+            return true;
+        }
+        filters += 1;
+    }
+    filters == 0
+}
+
 /// The Opus payload type in every leg here.
 ///
 /// # Panics

@@ -1,4 +1,4 @@
-//! Prints one table of everything criterion measured last, and the table of the whole tick below it.
+//! Prints one table of everything criterion measured in the last run, and the table of the whole tick below it.
 //!
 //! Reads criterion's own results (`estimates.json` of each bench, under `target/criterion`); runs nothing. A stage's ratio is
 //! its time over that of one encode at the engine's default setting, of the same run: what it is worth beside the codec.

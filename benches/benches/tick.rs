@@ -15,6 +15,9 @@ const TALKERS: usize = 3;
 const ROOMS: [(usize, usize); 5] = [(10, TALKERS), (100, TALKERS), (1_000, TALKERS), (10, 10), (100, 100)];
 
 fn main() {
+    if !antiphon_benches::is_asked_for("tick", std::env::args().skip(1)) {
+        return;
+    }
     let quick = std::env::args().any(|argument| argument == "--test");
     let mut criterion = Criterion::default().configure_from_args();
     let mut group = criterion.benchmark_group("tick");

@@ -67,6 +67,9 @@ fn main() {
     {
         return clients::run(rest);
     }
+    if !antiphon_benches::is_asked_for("transport", arguments.iter().cloned()) {
+        return;
+    }
     let quick = !arguments.iter().any(|argument| argument == "--bench");
     let asked = arguments.iter().position(|a| a == "--peers").and_then(|i| arguments.get(i + 1)?.parse().ok());
     let peers: usize = asked.unwrap_or(if quick { 10 } else { 200 });
