@@ -175,9 +175,12 @@ fn one_stale_or_foreign_packet_leaves_the_reckoning_alone() {
         feed(&mut peer, now, PEER, rtp(111, 5, seq)).unwrap();
         feed(&mut peer, now, PEER, rtp(111, 6, seq)).unwrap();
     }
+    for (ssrc, seq) in [(7, 50), (8, 51), (8, 90)] {
+        feed(&mut peer, now, PEER, rtp(111, ssrc, seq)).unwrap();
+    }
     assert_eq!((peer.reports.reception().packets_lost, peer.stats().ssrcs), (4, 1));
-    assert_eq!(peer.stats().packets_received, 397, "heard they were, all of them");
-    feed(&mut peer, now, PEER, rtp(111, 6, 1_300)).unwrap();
+    assert_eq!(peer.stats().packets_received, 400, "heard they were, all of them");
+    feed(&mut peer, now, PEER, rtp(111, 8, 91)).unwrap();
     assert_eq!((peer.reports.reception().packets_lost, peer.stats().ssrcs), (0, 2), "two in a row");
 }
 
