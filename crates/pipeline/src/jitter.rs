@@ -33,6 +33,8 @@ pub(crate) const FRAME_NS: i64 = 20_000_000;
 /// Concealment goes on at full level for this long, and has faded to silence after twice that: 60 and 120 ms.
 const CONCEAL_FULL: u32 = 3 * RTP_FRAME;
 const CONCEAL_MAX: u32 = 6 * RTP_FRAME;
+/// Packets played until a loss is forgotten: ten seconds' worth.
+const LOSSY: u32 = 500;
 /// What is cut off in mid-sound goes on for this long and fades: 5 ms.
 const CUT: u32 = RTP_FRAME / 4;
 /// Concealment comes in multiples of this: 2.5 ms.
@@ -150,6 +152,8 @@ pub(crate) struct JitterBuffer {
     believes: bool,
     /// The sender does something else than speak.
     suspended: bool,
+    /// Packets to play until the last loss is forgotten.
+    lossy: u32,
     counts: PacketCounts,
     /// Streams started anew.
     restarts: u64,
@@ -173,6 +177,7 @@ impl JitterBuffer {
             ran_out: None,
             believes: true,
             suspended: false,
+            lossy: 0,
             counts: PacketCounts::default(),
             restarts: 0,
         }
@@ -410,6 +415,9 @@ impl JitterBuffer {
         }
         let lost =
             self.stream.as_ref().map_or(0, |stream| if stream.next == 0 { 0 } else { stream.lost_before(first.seq) });
+        if lost > 0 {
+            self.lossy = LOSSY;
+        }
         self.resumes |= lost > 0 || self.ran_out.take().is_some_and(|at| first.timestamp <= at);
         while let Some(second) = self.store.second().copied() {
             // A late beginning is better heard late than not at all, unless it is nothing or hopeless.
@@ -432,8 +440,8 @@ impl JitterBuffer {
     /// Nothing waits: conceal with the clock held still, so that what comes late still plays. If what came last was
     /// near silence and nothing comes for a second frame, this is how a pause begins.
     fn run_dry(&mut self, ahead_ns: i64, cursor: u64, quiet: bool) -> Step<'_> {
-        // One frame is not enough to tell: of a packet lost before a word, the copy comes with the word.
-        let pause = self.suspended || quiet && self.concealed >= RTP_FRAME;
+        // On a line that has lost packets lately it is as likely a burst of losses in a faint sound, and that is concealed.
+        let pause = self.suspended || quiet && self.concealed >= RTP_FRAME && self.lossy == 0;
         if self.concealed >= CONCEAL_MAX {
             self.run_out(cursor);
             return Step::Idle;
@@ -491,6 +499,7 @@ impl JitterBuffer {
     }
 
     fn play(&mut self, cursor: u64, first: Stored) -> Step<'_> {
+        self.lossy = self.lossy.saturating_sub(1);
         let popped = self.store.pop_first().expect("invariant: the caller saw it");
         self.advance_past(first, cursor);
         let gain = self.resume();
@@ -529,6 +538,9 @@ impl JitterBuffer {
     /// The next packet lies ahead of the clock: the sender paused, or packets between are missing.
     fn bridge(&mut self, now: MonoTime, ahead_ns: i64, cursor: u64, first: Stored) -> Option<Bridge> {
         let lost = self.stream.as_ref().map_or(0, |stream| stream.lost_before(first.seq));
+        if lost > 0 {
+            self.lossy = LOSSY;
+        }
         if lost == 0 {
             // Every packet is here, so the sender left the gap out: silence until it is due.
             self.state = State::Idle { comfort: true };

@@ -5,6 +5,7 @@
 //! decoded; the first sample of a frame sounds at the tick that sent it. Each sweep is found in both by correlation. *Added*
 //! is the difference: the wait for the tick, whatever the jitter buffer holds, the limiter's look-ahead and the look-ahead
 //! of the second encoding (6.5 ms), counted from the true arrival of the packets that the sweep came in.
+#![allow(clippy::disallowed_macros, reason = "a test prints what it measured")]
 
 use antiphon_codec::{Channels, CodecRate, Decoder, Encoder, EncoderConfig};
 use antiphon_pipeline::{

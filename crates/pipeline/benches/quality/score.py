@@ -29,6 +29,7 @@ CONDITIONS = [
 BARS = {"pesq": 0.10, "plcmos": 0.05}
 MOST_ONSET_LOSS = 1.5  # dB, without loss on the network: a gate or a skipped packet that eats the start of a word
 MOST_DELAY = int(0.4 * RATE)
+SHIFTS = [0, 40, 80]  # samples: 0, 2.5 and 5 ms
 # From this level on a 10 ms frame is a word, not the room around it.
 WORD_DBFS = -32
 
@@ -54,8 +55,10 @@ def judge(path, reference, segments):
     for begin, end in segments:
         delay = delay_of(reference, heard, begin, end)
         part = heard[begin + delay : end + delay]
-        np.random.seed(1)  # PLCMOS averages over raters that it draws
-        mos = plcmos.run(part, RATE)["plcmos"]
+        # PLCMOS draws its raters and cuts its own frames: a shift of milliseconds moves it by 0.05, so it is asked thrice.
+        np.random.seed(1)
+        starts = [max(0, begin + delay - shift) for shift in SHIFTS]
+        mos = np.mean([plcmos.run(heard[start : end + delay], RATE)["plcmos"] for start in starts])
         rows.append((pesq(RATE, reference[begin:end], part, "wb"), mos, delay * 1000 / RATE, onset(reference[begin:end], part)))
     return np.array(rows)
 

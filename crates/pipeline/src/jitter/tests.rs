@@ -425,6 +425,21 @@ fn a_pause_in_near_silence_costs_two_concealed_frames_of_which_the_second_fades(
 }
 
 #[test]
+fn on_a_line_that_loses_packets_near_silence_is_concealed_like_anything_else() {
+    let mut bench = Bench::new();
+    for n in [0, 2] {
+        bench.insert_at(n, u64::from(n) * 20 + 5);
+    }
+    for _ in 0..3 {
+        bench.step(false);
+    }
+    for at in [80, 100, 120] {
+        let step = bench.buffer.next(MonoTime::from_millis(at), 0, true);
+        assert!(matches!(step, Step::Conceal { gain: (1.0, 1.0), .. }), "{at} ms: {step:?}");
+    }
+}
+
+#[test]
 fn a_pause_costs_no_more_than_the_rest_of_a_frame() {
     let mut bench = Bench::new();
     bench.insert_at(0, 5);
