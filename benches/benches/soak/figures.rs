@@ -132,7 +132,8 @@ impl Figures {
     /// The end of it. `false` if something was not as it must be.
     pub(crate) fn summary(&self, rooms: &[SoakRoom], governor: GovernorStats, resident: &[u64], percent: u64) -> bool {
         let all = &self.all;
-        if all.ticks == 0 {
+        // The first look at memory is at the end of the warm-up, the last at the end of the run.
+        if all.ticks == 0 || resident.len() < 2 {
             println!("FAILED: stopped before the load was found: nothing to say");
             return false;
         }
