@@ -49,5 +49,5 @@ pub use plan::{MixPlan, Participant, PlanBuilder};
 pub use receiver::{AppEarConfig, LaneConfig, Receiver, ReceiverError, RtpReceiverConfig};
 pub use slots::{InletSlot, ReceiverSlot, Slot, Slots, SourceSlot};
 pub use source::Source;
-pub use tones::{Tones, TonesError};
 pub use telemetry::{Event, Inspection, LevelPage, SourceLevel, SourceReading, TickRecord, TimedEvent};
+pub use tones::{Tones, TonesError};
