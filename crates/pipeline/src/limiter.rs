@@ -114,7 +114,8 @@ fn peak(samples: &[f32]) -> f32 {
 
 fn ramp(samples: &mut [f32], from: f32, to: f32) {
     let step = (to - from) / samples.len() as f32;
-    for (at, sample) in samples.iter_mut().enumerate() {
+    // Counted in 32 bits, which turn into floats four at a time.
+    for (at, sample) in (0_i32..).zip(samples) {
         *sample = (*sample * (from + step * at as f32)).clamp(-CEILING, CEILING);
     }
 }
