@@ -230,8 +230,8 @@ impl Default for Effort {
 /// When a source counts as talking.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct GateConfig {
-    /// Level that opens the gate, in dBov (negative). Higher saves encodes, lower keeps faint
-    /// voices.
+    /// Level that opens the gate of a source without noise, in dBov (negative). Higher saves encodes, lower keeps faint
+    /// voices. Over a source's own noise floor, up to -50 dBov, it opens 7 dB above that.
     pub open_dbov: f32,
     /// Level below which the gate starts to close; at most `open_dbov`.
     pub close_dbov: f32,

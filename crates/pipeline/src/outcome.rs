@@ -71,7 +71,8 @@ pub enum PacketOutcome {
     Duplicate,
     /// The buffer was full.
     Overflowed,
-    /// Not decoded: a DTX packet, a muted source, a stream restart, catching up, or an unreadable payload.
+    /// Not decoded: nobody hears it (muted, not routed, stamped quiet), a DTX packet, a stream restart, catching up, or an
+    /// unreadable payload.
     Skipped,
 }
 
