@@ -5,7 +5,7 @@ mod room;
 use antiphon_codec::g711::Law;
 use antiphon_pipeline::{
     AppEar, AppEarConfig, AppMouth, BusRate, Command, ConversationConfig, Effort, EncodeClass, Event, Inspection,
-    OpusSettings, Participant, Receiver, Source, TickRecord,
+    LevelPage, OpusSettings, Participant, Receiver, Source, TickRecord,
 };
 use antiphon_rt::MonoTime;
 use antiphon_rt::packet_ring::MAX_PACKET;
@@ -286,6 +286,7 @@ fn churn(room: &mut Room, tick: u64) {
     if tick % 500 == 499 {
         let sources = room.config.limits.sources;
         room.control.send(Command::Inspect(Box::new(Inspection::with_capacity(sources)))).unwrap();
+        room.control.send(Command::Levels(Box::new(LevelPage::with_capacity(sources)))).unwrap();
     }
     if changed {
         let plan = room.plan();
